@@ -1,0 +1,139 @@
+"""What a design cannot estimate, and what it can hardly: errors and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr
+
+from hierlm import names
+from hierlm.design.design import Design, GroupBlock
+from hierlm.errors import DataError
+
+Array = NDArray[np.float64]
+
+_FEW_LEVELS = 5
+_FAR = 10.0  # |mean| / sd beyond which a predictor is far from its origin
+
+
+def check_design(design: Design, response: str, *, continuous: bool) -> tuple[str, ...]:
+    """Check a design before the fit.
+
+    Parameters
+    ----------
+    design : Design
+    response : str
+        The response as written, for messages.
+    continuous : bool
+        Whether the response is continuous, with a residual sd of its own.
+
+    Returns
+    -------
+    tuple of str
+        What the user should know, a sentence or two each.
+
+    Raises
+    ------
+    DataError
+        If the response is constant, a grouping factor has a single level, or the columns of the
+        common effects are linearly dependent.
+    """
+    _check_response(design.response, response, continuous=continuous)
+    for block in design.blocks:
+        _check_levels(block)
+    _check_rank(design.X, design.coefs)
+    confounded = continuous and design.se is None
+    notes = [note for block in design.blocks for note in _block_notes(block, design.n, confounded)]
+    if not continuous and np.ptp(design.response) == 0:
+        notes.append(f"{response} is {design.response[0]:g} in every row: the data say only that.")
+    return (*notes, *_interaction_notes(design))
+
+
+def _check_response(y: Array, response: str, *, continuous: bool) -> None:
+    if continuous and np.ptp(y) == 0:
+        raise DataError(
+            f"the response {response} is constant: {y[0]:g} in each of the {y.size} rows.\n"
+            "  There is nothing to explain. Is it the right column, or was the table filtered?"
+        )
+
+
+def _check_levels(block: GroupBlock) -> None:
+    if block.n_levels < 2:
+        raise DataError(
+            f"the grouping factor {block.factor!r} has one level ({block.levels[0]}); its sd "
+            "needs at least two, and better five or more.\n"
+            "  Leave the bar out, or check whether the rows were filtered."
+        )
+
+
+def _check_rank(X: Array, coefs: tuple[str, ...]) -> None:
+    if not coefs:
+        return
+    norms = np.linalg.norm(X, axis=0)
+    scaled = X / np.where(norms > 0, norms, 1.0)
+    triangle, order = qr(scaled, mode="r", pivoting=True)
+    diagonal = np.zeros(len(coefs))
+    found = np.abs(np.diag(triangle))
+    diagonal[: found.size] = found
+    rank = int(np.sum(diagonal > 1e-9 * max(1.0, diagonal[0])))
+    if rank < len(coefs):
+        raise DataError(_dependent(scaled, coefs, order, rank, X.shape[0]))
+
+
+def _dependent(
+    X: Array, coefs: tuple[str, ...], order: NDArray[np.int64], rank: int, n: int
+) -> str:
+    """Say which columns are combinations of which others."""
+    kept, left = sorted(order[:rank]), sorted(order[rank:])
+    lines = [f"the common effects have {len(coefs)} columns but rank {rank} ({n} rows):"]
+    for column in left:
+        weights = np.linalg.lstsq(X[:, kept], X[:, column], rcond=None)[0]
+        among = [coefs[k] for k, w in zip(kept, weights, strict=True) if abs(w) > 1e-6]
+        what = f"is a combination of {', '.join(among)}" if among else "is zero throughout"
+        lines.append(f"    {coefs[column]} {what}")
+    lines.append("  Their coefficients cannot be told apart: leave a term out of the formula.")
+    return "\n".join(lines)
+
+
+def _block_notes(block: GroupBlock, n: int, confounded: bool) -> Iterator[str]:
+    factor, levels, q = block.factor, block.n_levels, block.n_coefs
+    if levels < _FEW_LEVELS:
+        yield (
+            f"{factor!r} has {levels} levels: the data say little about an sd across so few, and "
+            "its prior matters. A common effect may serve better."
+        )
+    if confounded and levels == n and q == 1:
+        yield (
+            f"every level of {factor!r} has a single row: its sd and the residual sd cannot be "
+            "told apart, and only their priors separate them."
+        )
+    elif levels * q > n:
+        yield (
+            f"{factor!r} has {levels} levels with {q} coefficients each, more than the {n} rows: "
+            "much of what is said about single levels comes from the others and from the prior."
+        )
+    for name, column in zip(block.coefs, block.Z.T, strict=True):
+        if name != names.INTERCEPT and names.INTERCEPT in block.coefs and _far(column):
+            yield (
+                f"{name!r} is far from its origin (mean {column.mean():.4g}, sd "
+                f"{column.std():.3g}): the sd and the correlations of {factor!r} refer to "
+                f"{name} = 0, outside the data. Centre it, as in (center({name}) | {factor})."
+            )
+
+
+def _interaction_notes(design: Design) -> Iterator[str]:
+    for name, column in zip(design.coefs, design.X.T, strict=True):
+        inside = [other for other in design.coefs if ":" in other and name in other.split(":")]
+        if ":" not in name and inside and _far(column):
+            yield (
+                f"{name!r} is far from its origin (mean {column.mean():.4g}, sd "
+                f"{column.std():.3g}) and interacts: the main effects beside {inside[0]!r}, and "
+                f"their priors, refer to {name} = 0. Centre it, as in center({name})."
+            )
+
+
+def _far(column: Array) -> bool:
+    sd = float(column.std())
+    return sd > 0 and abs(float(column.mean())) > _FAR * sd

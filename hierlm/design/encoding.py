@@ -1,0 +1,219 @@
+"""Encoding: how a table becomes numbers, learnt once and replayed on any other table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulae.environment import Environment
+
+from hierlm import names
+from hierlm.covariance import Covariance
+from hierlm.design.columns import Columns, Terms, environment
+from hierlm.design.design import Design, GroupBlock
+from hierlm.design.frames import (
+    Dropped,
+    Predictor,
+    complete_rows,
+    learn_predictor,
+    refuse_missing,
+)
+from hierlm.design.levels import Levels
+from hierlm.design.values import RowValues, learn_row_values
+from hierlm.errors import FormulaError
+from hierlm.formula import Formula, GroupTerm
+from hierlm.formula import names as column_names
+from hierlm.sources import read_columns
+
+
+@dataclass(frozen=True)
+class GroupEncoding:
+    """How one grouping factor becomes a `GroupBlock`.
+
+    Parameters
+    ----------
+    factor : str
+    levels : Levels
+    bars : tuple of (Columns, bool)
+        The left side of each bar on this factor, and whether its coefficients correlate.
+    """
+
+    factor: str
+    levels: Levels
+    bars: tuple[tuple[Columns, bool], ...]
+
+    @property
+    def coefs(self) -> tuple[str, ...]:
+        """The coefficients that vary, over all bars."""
+        return tuple(name for columns, _ in self.bars for name in columns.names)
+
+    @property
+    def covariance(self) -> Covariance:
+        """Correlated within a bar (unless it is ``||``), never between bars."""
+        covariance = Covariance(())
+        for columns, correlated in self.bars:
+            make = Covariance.unstructured if correlated else Covariance.diagonal
+            covariance = covariance.then(make(len(columns.names)))
+        return covariance
+
+    def block(self, frame: pd.DataFrame, predictors: pd.DataFrame) -> GroupBlock:
+        """Return the block of the rows of `frame`."""
+        Z = np.hstack([columns.apply(predictors) for columns, _ in self.bars])
+        codes = self.levels.encode(frame)
+        return GroupBlock(self.factor, self.levels.labels, self.coefs, self.covariance, codes, Z)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """What was learnt from the rows: levels, contrasts, the state of transforms; never the rows.
+
+    Parameters
+    ----------
+    formula : Formula
+    predictors : tuple of Predictor
+        The columns that are not only grouping factors, with the levels of categorical ones.
+    common : Columns
+        The common effects.
+    groups : tuple of GroupEncoding
+        One per grouping factor.
+    values : RowValues
+        Response, trials, weights, known sds and offsets.
+    """
+
+    formula: Formula
+    predictors: tuple[Predictor, ...]
+    common: Columns
+    groups: tuple[GroupEncoding, ...]
+    values: RowValues
+
+    @classmethod
+    def learn(
+        cls,
+        formula: Formula,
+        data: Any,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> tuple[Encoding, Design, pd.DataFrame, Dropped]:
+        """Learn an encoding from a table.
+
+        Parameters
+        ----------
+        formula : Formula
+        data : data frame, dict of columns, or path
+        functions : dict of str to callable, optional
+            Further functions that the formula may call.
+
+        Returns
+        -------
+        Encoding
+        Design
+            The rows of `data` as numbers, in order, without those that have missing values.
+        pandas.DataFrame
+            The same rows as they were, the columns of the formula only.
+        Dropped
+            How many rows were left out, and because of which columns.
+
+        Raises
+        ------
+        DataError, FormulaError
+        """
+        env = environment(functions or {})
+        frame, dropped = complete_rows(read_columns(data, formula.columns), formula)
+        predictors = _learn_predictors(formula, frame)
+        coded = _code(frame, predictors)
+        common, X = Columns.learn(Terms.of(formula.common, formula.text), coded, env, formula.text)
+        groups, blocks = [], []
+        for factor, bars in _bars(formula).items():
+            group, block = _learn_group(factor, bars, frame, coded, env, formula.text)
+            groups.append(group)
+            blocks.append(block)
+        values = learn_row_values(formula, coded, env)
+        encoding = cls(formula, predictors, common, tuple(groups), values)
+        design = Design(X, common.names, tuple(blocks), **values.apply(coded))
+        return encoding, design, frame, dropped
+
+    def apply(self, data: Any, *, response: bool = False) -> Design:
+        """Replay the encoding on other rows: new data, or the next chunk.
+
+        Parameters
+        ----------
+        data : data frame, dict of columns, or path
+        response : bool
+            Whether the response (with its weights and known sds) is wanted and must be there.
+
+        Returns
+        -------
+        Design
+            With code -1 where a row has a level of a grouping factor that was not learnt.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or has missing values, or a categorical predictor has a level
+            that was not learnt.
+        """
+        values = self.values if response else self.values.without_response()
+        needed = _columns_of(self, values)
+        frame = read_columns(data, needed)
+        refuse_missing(frame)
+        coded = _code(frame, tuple(p for p in self.predictors if p.name in needed))
+        blocks = tuple(group.block(frame, coded) for group in self.groups)
+        return Design(self.common.apply(coded), self.common.names, blocks, **values.apply(coded))
+
+
+def _columns_of(encoding: Encoding, values: RowValues) -> list[str]:
+    """Return the columns that new rows must have, in the order of the formula."""
+    parts = [encoding.formula.common, *(term.left for term in encoding.formula.groups)]
+    needed = {name for part in parts for name in column_names(part)} | set(values.columns)
+    needed |= {name for term in encoding.formula.groups for name in term.factor}
+    return [name for name in encoding.formula.columns if name in needed]
+
+
+def _bars(formula: Formula) -> dict[str, list[GroupTerm]]:
+    """Return the bars by grouping factor, in order."""
+    bars: dict[str, list[GroupTerm]] = {}
+    for term in formula.groups:
+        bars.setdefault(names.factor_name(term.factor), []).append(term)
+    return bars
+
+
+def _learn_group(
+    factor: str,
+    bars: list[GroupTerm],
+    frame: pd.DataFrame,
+    coded: pd.DataFrame,
+    env: Environment,
+    text: str,
+) -> tuple[GroupEncoding, GroupBlock]:
+    levels, codes = Levels.learn(bars[0].factor, frame)
+    learnt, matrices = [], []
+    for bar in bars:
+        columns, Z = Columns.learn(Terms.of(bar.left, text), coded, env, text)
+        learnt.append((columns, bar.correlated))
+        matrices.append(Z)
+    group = GroupEncoding(factor, levels, tuple(learnt))
+    repeated = sorted({name for name in group.coefs if group.coefs.count(name) > 1})
+    if repeated:
+        raise FormulaError(
+            f"{repeated[0]!r} varies by {factor!r} in two bars; its two sds cannot be told apart.",
+            text,
+            *bars[-1].left.span,
+            f"Write (1 + x | {factor}), or (1 | {factor}) + (0 + x | {factor}) for uncorrelated "
+            "effects.",
+        )
+    Z = np.hstack(matrices)
+    return group, GroupBlock(factor, levels.labels, group.coefs, group.covariance, codes, Z)
+
+
+def _learn_predictors(formula: Formula, frame: pd.DataFrame) -> tuple[Predictor, ...]:
+    grouping = {name for term in formula.groups for name in term.factor}
+    parts = [formula.common, *(term.left for term in formula.groups)]
+    used = {name for part in parts for name in column_names(part)}
+    wanted = [name for name in formula.columns if name in used or name not in grouping]
+    return tuple(learn_predictor(frame[name], formula) for name in wanted)
+
+
+def _code(frame: pd.DataFrame, predictors: tuple[Predictor, ...]) -> pd.DataFrame:
+    return pd.DataFrame({p.name: p.code(frame[p.name]) for p in predictors}, index=frame.index)

@@ -1,0 +1,184 @@
+"""From a table to complete rows: missing and infinite values, and what a column is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hierlm.design.levels import encode, label, learn_labels
+from hierlm.errors import DataError, DataWarning, did_you_mean, warn
+from hierlm.formula import Call, Formula, Node, names, walk
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """How many rows were left out, and why.
+
+    Parameters
+    ----------
+    total : int
+        Rows of the table.
+    rows : int
+        Rows left out.
+    by_column : dict of str to int
+        Missing values of each column that has some.
+    """
+
+    total: int
+    rows: int
+    by_column: Mapping[str, int]
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "no row dropped"
+        counts = ", ".join(f"{name} {count}" for name, count in self.by_column.items())
+        return f"{self.rows} of {self.total} rows dropped for missing values ({counts})"
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """What a column is.
+
+    Parameters
+    ----------
+    name : str
+    levels : tuple of str or None
+        The levels of a categorical column, base level first; None for numbers.
+    """
+
+    name: str
+    levels: tuple[str, ...] | None = None
+
+    def code(self, column: pd.Series[Any]) -> Any:
+        """Return `column` as formulae wants it: numbers, or an ordered categorical of text.
+
+        Raises
+        ------
+        DataError
+            If the column is not what it was, or has a level that was not learnt.
+        """
+        if self.levels is None:
+            if not pd.api.types.is_numeric_dtype(column):
+                raise DataError(
+                    f"column {self.name!r} was a column of numbers and is now of type "
+                    f"{column.dtype}."
+                )
+            return column.to_numpy()
+        codes = encode(column, self.levels)
+        if (codes < 0).any():
+            unseen = sorted({label(value) for value in column[codes < 0]})
+            raise DataError(
+                f"column {self.name!r} has the level {unseen[0]!r}, which was not in the data that "
+                f"the model learnt from.{did_you_mean(unseen[0], self.levels)}\n"
+                f"  Its levels: {', '.join(self.levels)}."
+            )
+        return pd.Categorical.from_codes(codes, categories=list(self.levels), ordered=True)
+
+
+def learn_predictor(column: pd.Series[Any], formula: Formula) -> Predictor:
+    """Decide what a column is: categories and text are categorical, and so is a bare bool.
+
+    A bool within a call, as in ``I(treated * dose)``, is the number 0 or 1.
+
+    Raises
+    ------
+    DataError
+        If the column is neither numbers nor categories.
+    """
+    name = str(column.name)
+    if pd.api.types.is_bool_dtype(column) and name in _within_calls(formula):
+        return Predictor(name)
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return Predictor(name)
+    if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
+        raise DataError(
+            f"column {name!r} is of type {column.dtype}; a predictor is numbers or categories.\n"
+            f"  Make numbers of it, as in (df[{name!r}] - df[{name!r}].min()).dt.days."
+        )
+    return Predictor(name, learn_labels(column, numeric_text=False))
+
+
+def complete_rows(frame: pd.DataFrame, formula: Formula) -> tuple[pd.DataFrame, Dropped]:
+    """Leave out the rows with missing values, and refuse infinite ones.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The columns of the formula.
+    formula : Formula
+
+    Returns
+    -------
+    pandas.DataFrame
+    Dropped
+
+    Raises
+    ------
+    DataError
+        If a value is infinite, or no row is complete.
+    """
+    missing = frame.isna()
+    counts = {str(name): int(count) for name, count in missing.sum().items() if count}
+    incomplete = missing.to_numpy().any(axis=1)
+    dropped = Dropped(len(frame), int(incomplete.sum()), counts)
+    if dropped.rows == dropped.total:
+        listed = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        raise DataError(
+            f"every one of the {dropped.total} rows has a missing value: {listed}.\n"
+            f"  The formula uses {', '.join(formula.columns)}; leave out the column that is empty."
+        )
+    if dropped.rows:
+        warn(f"{dropped}.", DataWarning)
+        frame = frame.loc[~incomplete].reset_index(drop=True)
+    frame = frame.apply(_without_nullable) if dropped.rows else frame
+    for name in frame.columns:
+        _refuse_infinite(frame[name])
+    return frame, dropped
+
+
+def refuse_missing(frame: pd.DataFrame) -> None:
+    """Refuse missing and infinite values in new rows.
+
+    Raises
+    ------
+    DataError
+    """
+    for name in frame.columns:
+        rows = np.flatnonzero(frame[name].isna().to_numpy())
+        if rows.size:
+            raise DataError(
+                f"column {name!r} has {rows.size} missing value(s), first in row {rows[0]}; "
+                "new rows must be complete."
+            )
+        _refuse_infinite(frame[name])
+
+
+def _without_nullable(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return complete nullable integers and bools as NumPy ones."""
+    if isinstance(column.dtype, pd.Int64Dtype):
+        return column.astype(np.int64)
+    return column.astype(bool) if isinstance(column.dtype, pd.BooleanDtype) else column
+
+
+def _refuse_infinite(column: pd.Series[Any]) -> None:
+    if not pd.api.types.is_float_dtype(column):
+        return
+    rows = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64)))
+    if rows.size:
+        raise DataError(
+            f"column {column.name!r} is infinite in {rows.size} row(s), first in row {rows[0]}.\n"
+            "  Drop these rows, or find out where the infinity comes from (a log of zero?)."
+        )
+
+
+def _within_calls(formula: Formula) -> set[str]:
+    response = formula.response
+    parts: list[Node | None] = [formula.common, *(term.left for term in formula.groups)]
+    parts += [response.expression, response.trials, response.se, response.weights]
+    parts += formula.offsets
+    calls = [node for part in parts if part is not None for node in walk(part)]
+    return {name for node in calls if isinstance(node, Call) for name in names(node)}

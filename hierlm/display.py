@@ -1,0 +1,135 @@
+"""``print(fit)``: a report in the shape of lme4's, with only the digits that the draws support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+
+from hierlm import names
+from hierlm.convergence import Convergence
+from hierlm.formula import unparse
+from hierlm.spec import ModelSpec
+from hierlm.summaries import Interval
+from hierlm.tables import fill, numeric_table
+
+Array = NDArray[np.float64]
+
+
+def supported(value: float, mcse: float) -> str:
+    """Format a number with the digits that its Monte Carlo standard error supports.
+
+    A digit is printed when the error is at most half a unit of it.
+
+    Examples
+    --------
+    >>> supported(251.4391, 0.17), supported(0.0703, 0.0076), supported(251.4391, 7.0)
+    ('251', '0.07', '250')
+    """
+    if not np.isfinite(value):
+        return "-"
+    if not np.isfinite(mcse) or mcse <= 0:  # a fixed value
+        return f"{value:.4g}"
+    decimals = int(np.floor(-np.log10(2 * mcse)))
+    rounded = round(value, decimals)
+    return f"{rounded if rounded else 0.0:.{max(decimals, 0)}f}"
+
+
+def report(
+    spec: ModelSpec, idata: xr.DataTree, convergence: Convergence, interval: Interval
+) -> str:
+    """Return the report of a fit.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    idata : xarray.DataTree
+    convergence : Convergence
+    interval : Interval
+    """
+    header = ["", "mean", "sd", *_bounds(interval), "R-hat", "ESS"]
+    lines = [*_heading(spec, idata)]
+    for group in spec.groups:
+        count = f"{len(group.levels.labels):,} levels"
+        rows = [
+            _row(f"sd({name})", _draws(idata, names.sd(group.factor), k), interval)
+            for k, name in enumerate(group.coefs)
+        ]
+        rows += [
+            _row(f"cor({name})", _draws(idata, names.cor(group.factor), k), interval)
+            for k, name in enumerate(_pairs(group.coefs, group.covariance.pairs))
+        ]
+        title = f"Group-specific effects of {group.factor} ({count})"
+        lines += ["", title, *numeric_table(header, rows)]
+    if spec.coefs:
+        rows = [
+            _row(name, _draws(idata, names.BETA, k), interval) for k, name in enumerate(spec.coefs)
+        ]
+        lines += ["", "Common effects", *numeric_table(header, rows)]
+    if spec.shapes:
+        rows = [_row(s.name, _draws(idata, s.name), interval) for s in spec.shapes]
+        meanings = "; ".join(f"{s.name}: {s.meaning}" for s in spec.shapes)
+        lines += ["", f"Residual ({meanings})", *numeric_table(header, rows)]
+    lines += ["", *_verdict(convergence)]
+    return "\n".join(lines)
+
+
+def _heading(spec: ModelSpec, idata: xr.DataTree) -> Iterator[str]:
+    attrs = idata.attrs
+    yield f"hierlm fit: {spec.family.name} family, {spec.family.link.name} link"
+    yield f"  {spec.formula}"
+    dropped = f" ({spec.dropped})" if spec.dropped.rows else ""
+    response = spec.encoding.values.response
+    success = ""
+    if response is not None and response.levels:
+        success = f"; success is {unparse(spec.encoding.formula.response.expression)} = "
+        success += response.levels[-1]
+    yield f"  {spec.n_rows:,} observations{dropped}{success}"
+    yield (
+        f"  {attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of warm-up; "
+        f"engine {attrs['engine']}, seed {attrs['seed']}, {attrs['sampling_time']:.1f} s of sampling"
+    )
+
+
+def _verdict(convergence: Convergence) -> Iterator[str]:
+    for k, line in enumerate(str(convergence).split("\n")):
+        bullet = "- " if line.startswith("- ") else ("" if k == 0 else "  ")
+        yield fill(line.removeprefix("- "), bullet)
+
+
+def _pairs(coefs: tuple[str, ...], pairs: tuple[tuple[int, int], ...]) -> list[str]:
+    return [names.pair(coefs[i], coefs[j]) for i, j in pairs]
+
+
+def _bounds(interval: Interval) -> tuple[str, str]:
+    if interval.kind == "hdi":
+        return f"{100 * interval.prob:g}% from", "to"
+    tail = 100 * (1 - interval.prob) / 2
+    return f"{tail:g}%", f"{100 - tail:g}%"
+
+
+def _draws(idata: xr.DataTree, variable: str, k: int | None = None) -> Array:
+    values = idata["posterior"][variable].transpose(*names.SAMPLE_DIMS, ...).to_numpy()
+    return np.asarray(values if k is None else values[..., k])
+
+
+def _row(label: str, draws: Array, interval: Interval) -> list[str]:
+    """Return one line of a table for draws of shape (chains, draws)."""
+    mean, sd = float(draws.mean()), float(draws.std(ddof=1))
+    if np.ptp(draws) == 0:
+        return [label, f"{mean:.6g}", "fixed", "", "", "", ""]
+    lower, upper = interval.of(draws.ravel())
+    tails = (1 - interval.prob) / 2
+    errors = [float(array_stats.mcse(draws, method="quantile", prob=p)) for p in (tails, 1 - tails)]
+    return [
+        label,
+        supported(mean, float(array_stats.mcse(draws, method="mean"))),
+        supported(sd, float(array_stats.mcse(draws, method="sd"))),
+        supported(float(lower), errors[0]),
+        supported(float(upper), errors[1]),
+        f"{float(array_stats.rhat(draws)):.2f}",
+        f"{float(array_stats.ess(draws, method='bulk')):.0f}",
+    ]

@@ -1,0 +1,112 @@
+"""What an engine is, and which one runs.
+
+An engine turns a specification and rows into draws. Engines publish the same names, dims and
+groups: nothing after them knows which one ran.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from hierlm.design import Design
+from hierlm.errors import EngineError
+from hierlm.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to sample.
+
+    Parameters
+    ----------
+    draws, tune : int
+        Iterations kept and iterations of warm-up, per chain.
+    chains, cores : int
+    seed : int
+        Fixes the draws: the same seed gives the same draws.
+    target_accept : float
+        Between 0 and 1; nearer to 1 means smaller steps.
+    progress : bool
+    sampler : str
+        Which NUTS the PyMC engine uses.
+    keep_standardized : bool
+        Whether the standardised effects ``z_g`` are kept.
+    options : dict
+        Passed to the sampler as they are.
+    """
+
+    draws: int = 1000
+    tune: int = 1000
+    chains: int = 4
+    cores: int = 1
+    seed: int = 0
+    target_accept: float = 0.8
+    progress: bool = True
+    sampler: str = "nutpie"
+    keep_standardized: bool = False
+    options: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("draws", 1), ("tune", 0), ("chains", 1), ("cores", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise EngineError(f"{name} is a whole number of at least {least}; came {value!r}.")
+        if not 0 < self.target_accept < 1:
+            raise EngineError(f"target_accept lies between 0 and 1; came {self.target_accept!r}.")
+
+
+def settings(
+    *,
+    seed: int | np.random.Generator | None,
+    cores: int | None,
+    chains: int,
+    **others: Any,
+) -> Settings:
+    """Return `Settings` with a seed drawn, and cores counted, where they are not given.
+
+    Raises
+    ------
+    EngineError
+        If a value is out of range.
+    """
+    made = Settings(chains=chains, cores=1, seed=_seed(seed), **others)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return replace(made, cores=cores or min(chains, available or os.cpu_count() or 1))
+
+
+def _seed(seed: int | np.random.Generator | None) -> int:
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(2**31 - 1))
+    if seed is None:
+        return int(np.random.default_rng().integers(2**31 - 1))
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise EngineError(
+            f"seed is a non-negative whole number or a numpy.random.Generator; came {seed!r}."
+        )
+    return int(seed)
+
+
+class Engine(ABC):
+    """A way to sample a model."""
+
+    name: str
+
+    @abstractmethod
+    def refuses(self, spec: ModelSpec) -> str | None:
+        """Return why this engine cannot take a model, or None when it can."""
+
+    @abstractmethod
+    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+        """Draw from the posterior.
+
+        Returns
+        -------
+        xarray.DataTree
+            With the groups posterior, sample_stats, observed_data and constant_data.
+        """

@@ -1,0 +1,54 @@
+"""Which engine runs, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hierlm.engines.base import Engine
+from hierlm.engines.pymc import PymcEngine
+from hierlm.errors import EngineError, did_you_mean
+from hierlm.spec import ModelSpec
+
+_ENGINES: dict[str, Engine] = {engine.name: engine for engine in (PymcEngine(),)}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine and the reason for it."""
+
+    engine: Engine
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.engine.name}: {self.reason}"
+
+
+def choose_engine(spec: ModelSpec, name: str = "auto") -> Choice:
+    """Choose the engine for a model.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    name : str
+        ``"auto"``, or the engine that is wanted.
+
+    Returns
+    -------
+    Choice
+
+    Raises
+    ------
+    EngineError
+        If there is no such engine, or it cannot take the model.
+    """
+    if name == "auto":
+        return Choice(_ENGINES["pymc"], "takes every model; non-centered effects, NUTS")
+    if name not in _ENGINES:
+        raise EngineError(
+            f"no engine is called {name!r}.{did_you_mean(name, _ENGINES)}\n"
+            f"  There are: auto, {', '.join(_ENGINES)}."
+        )
+    reason = _ENGINES[name].refuses(spec)
+    if reason is not None:
+        raise EngineError(f"the {name} engine cannot take this model: {reason}.")
+    return Choice(_ENGINES[name], "asked for")

@@ -1,0 +1,144 @@
+"""The PyMC engine: every model that hierlm can express, with NUTS."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from hierlm import names
+from hierlm.design import Design
+from hierlm.engines.base import Engine, Settings
+from hierlm.engines.progress import Progress
+from hierlm.engines.tree import build_tree, dims
+from hierlm.errors import EngineError, MissingDependencyError, did_you_mean
+from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
+
+# What samplers call their statistics -> what ArviZ calls them.
+_STATISTICS = {
+    "depth": "tree_depth",
+    "maxdepth_reached": "reached_max_treedepth",
+    "logp": "lp",
+    "mean_tree_accept": "acceptance_rate",
+}
+_KEPT = (
+    "acceptance_rate",
+    "diverging",
+    "energy",
+    "lp",
+    "n_steps",
+    "reached_max_treedepth",
+    "step_size",
+    "tree_depth",
+)
+
+
+class PymcEngine(Engine):
+    """Sample the PyMC model with NUTS: nutpie's, or another sampler that PyMC knows."""
+
+    name = "pymc"
+
+    def refuses(self, spec: ModelSpec) -> str | None:
+        """Return None: this engine takes every model."""
+        return None
+
+    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+        """Build a fresh PyMC model and sample it (see `Engine.sample`)."""
+        _check_sampler(settings.sampler)
+        started = time.perf_counter()
+        # PyMC only exists from here on: whoever takes another engine never imports it.
+        build = importlib.import_module("hierlm.engines.pymc_model").build_pymc_model
+        imported = time.perf_counter()
+        model = build(spec, design)
+        run = _sample_nutpie if settings.sampler == "nutpie" else _sample_pymc
+        raw, compiled = run(model, settings)
+        done = time.perf_counter()
+        attrs = {
+            "engine": self.name,
+            "sampler": settings.sampler,
+            "import_time": imported - started,
+            "compile_time": compiled - imported,
+            "sampling_time": done - compiled,
+        }
+        wanted = [*dims(spec)]
+        if settings.keep_standardized:
+            wanted += [names.standardized(group.factor) for group in spec.groups]
+        posterior = raw["posterior"].to_dataset()
+        draws = {
+            name: posterior[name].transpose(*names.SAMPLE_DIMS, ...).to_numpy()
+            for name in wanted
+            if name in posterior
+        }
+        stats = _statistics(raw["sample_stats"].to_dataset())
+        return build_tree(spec, design, draws, stats, settings, attrs)
+
+
+def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, float]:
+    nutpie = importlib.import_module("nutpie")
+    compiled = nutpie.compile_pymc_model(model)
+    ready = time.perf_counter()
+    with Progress(settings) as progress:
+        tree = nutpie.sample(
+            compiled,
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=settings.cores,
+            seed=settings.seed,
+            target_accept=settings.target_accept,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=progress.callback,
+            **(settings.options or {}),
+        )
+    return tree, ready
+
+
+def _sample_pymc(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, float]:
+    pm_module = importlib.import_module("pymc")
+    ready = time.perf_counter()
+    tree = pm_module.sample(
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=settings.cores,
+        random_seed=settings.seed,
+        target_accept=settings.target_accept,
+        nuts_sampler=settings.sampler,
+        progressbar=settings.progress,
+        quiet=not settings.progress,
+        compute_convergence_checks=False,
+        model=model,
+        **(settings.options or {}),
+    )
+    return tree, ready
+
+
+def _check_sampler(sampler: str) -> None:
+    if sampler not in SAMPLERS:
+        raise EngineError(
+            f"no sampler is called {sampler!r}.{did_you_mean(sampler, SAMPLERS)}\n"
+            f"  There are: {', '.join(SAMPLERS)}."
+        )
+    if importlib.util.find_spec(sampler) is None:
+        raise MissingDependencyError(
+            f"the sampler {sampler!r} needs the package {sampler}, which is not installed.\n"
+            "  Install it with: pip install 'hierlm[jax]'"
+        )
+
+
+def _statistics(stats: xr.Dataset) -> xr.Dataset:
+    renamed = stats.rename({old: new for old, new in _STATISTICS.items() if old in stats})
+    kept = renamed[[name for name in _KEPT if name in renamed]]
+    return kept.assign_coords(
+        chain=np.arange(kept.sizes["chain"]), draw=np.arange(kept.sizes["draw"])
+    ).drop_attrs()

@@ -1,0 +1,247 @@
+"""Model, a facade over a specification and its rows, and `fit`: the whole pipeline in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hierlm import storage
+from hierlm.engines import Choice, choose_engine, settings
+from hierlm.errors import ConvergenceWarning, warn
+from hierlm.families import Family
+from hierlm.priors import PriorLike
+from hierlm.results import Fit
+from hierlm.spec import Parameterization, build
+
+if TYPE_CHECKING:
+    import pymc
+
+
+class Model:
+    """A mixed-model formula read against a table.
+
+    Parameters
+    ----------
+    formula : str
+        For example ``"Reaction ~ Days + (Days | Subject)"``.
+    data : data frame of any kind, dict of columns, or path to a CSV or Parquet file
+    family : str or Family
+        ``"gaussian"``, ``"student"``, ``"bernoulli"``, ``"binomial"``, ``"poisson"``,
+        ``"negbinomial"``, ``"gamma"``, ``"beta"`` or ``"lognormal"``.
+    link : str, optional
+        The family's default when not given.
+    priors : dict of str to Prior, str or float, optional
+        By parameter (``"Days"``, ``"sd_Subject[Days]"``) or class (``"beta"``, ``"sd"``); text
+        such as ``"normal(0, 20)"`` works, and a number fixes a parameter.
+    parameterization : str or dict of str to str, optional
+        ``"noncentered"`` (the default) or ``"centered"``, for all grouping factors or by name.
+    functions : dict of str to callable, optional
+        Functions of your own that the formula may call.
+
+    Raises
+    ------
+    FormulaError, DataError, FamilyError, PriorError
+        With what was wanted, what came, and what to do.
+
+    Examples
+    --------
+    >>> import hierlm as hl
+    >>> model = hl.Model("Yield ~ 1 + (1 | Batch)", hl.load_dataset("Dyestuff"))
+    >>> model.spec.coefs
+    ('Intercept',)
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: Any,
+        *,
+        family: str | Family = "gaussian",
+        link: str | None = None,
+        priors: Mapping[str, PriorLike] | None = None,
+        parameterization: Mapping[str, Parameterization] | Parameterization | None = None,
+        functions: Mapping[str, Callable[..., Any]] | None = None,
+    ) -> None:
+        self.spec, self.design, self.frame = build(
+            formula,
+            data,
+            family=family,
+            link=link,
+            priors=priors,
+            parameterization=parameterization,
+            functions=functions,
+        )
+
+    def __repr__(self) -> str:
+        return f"{self.spec}\n\nEngine\n  {self.engine()}"
+
+    def engine(self, name: str = "auto") -> Choice:
+        """Return the engine that would run, and why.
+
+        Raises
+        ------
+        EngineError
+            If there is no such engine, or it cannot take the model.
+        """
+        return choose_engine(self.spec, name)
+
+    def pymc(self) -> pymc.Model:
+        """Return a fresh PyMC model: the specification that every engine is held to.
+
+        Returns
+        -------
+        pymc.Model
+            With the variables, dims and coords of the posterior.
+        """
+        from hierlm.engines.pymc_model import build_pymc_model  # PyMC takes a second to import
+
+        return build_pymc_model(self.spec, self.design)
+
+    def fit(
+        self,
+        *,
+        draws: int = 1000,
+        tune: int = 1000,
+        chains: int = 4,
+        cores: int | None = None,
+        seed: int | np.random.Generator | None = None,
+        engine: str = "auto",
+        target_accept: float = 0.8,
+        progress: bool = True,
+        sampler: str = "nutpie",
+        keep_standardized: bool = False,
+        sampler_options: Mapping[str, Any] | None = None,
+    ) -> Fit:
+        """Draw from the posterior.
+
+        Parameters
+        ----------
+        draws, tune : int
+            Draws kept, and iterations of warm-up before them, per chain.
+        chains : int
+        cores : int, optional
+            As many as there are, up to `chains`, when not given.
+        seed : int or numpy.random.Generator, optional
+            The same seed gives the same draws.
+        engine : str
+            ``"auto"`` chooses; `Model.engine` says why.
+        target_accept : float
+            Between 0 and 1; nearer to 1 means smaller steps and fewer divergences.
+        progress : bool
+            Whether to show how far the chains are.
+        sampler : str
+            NUTS of ``"nutpie"``, ``"pymc"``, ``"numpyro"`` or ``"blackjax"``.
+        keep_standardized : bool
+            Whether to keep the standardised effects ``z_g`` too.
+        sampler_options : dict, optional
+            Passed to the sampler as they are.
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        EngineError, MissingDependencyError
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the draws should not be trusted.
+        """
+        chosen = settings(
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            cores=cores,
+            seed=seed,
+            target_accept=target_accept,
+            progress=progress,
+            sampler=sampler,
+            keep_standardized=keep_standardized,
+            options=dict(sampler_options or {}),
+        )
+        idata = self.engine(engine).engine.sample(self.spec, self.design, chosen)
+        fitted = Fit(self.spec, self.design, self.frame, idata)
+        for complaint in fitted.convergence.complaints():
+            warn(complaint, ConvergenceWarning)
+        return fitted
+
+
+def fit(
+    formula: str,
+    data: Any,
+    *,
+    family: str | Family = "gaussian",
+    link: str | None = None,
+    priors: Mapping[str, PriorLike] | None = None,
+    parameterization: Mapping[str, Parameterization] | Parameterization | None = None,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    seed: int | np.random.Generator | None = None,
+    engine: str = "auto",
+    target_accept: float = 0.8,
+    progress: bool = True,
+    sampler: str = "nutpie",
+) -> Fit:
+    """Fit a model in one call: ``Model(formula, data, ...).fit(...)``.
+
+    Parameters are those of `Model` and of `Model.fit`.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    FormulaError, DataError, FamilyError, PriorError, EngineError
+    """
+    model = Model(
+        formula,
+        data,
+        family=family,
+        link=link,
+        priors=priors,
+        parameterization=parameterization,
+        functions=functions,
+    )
+    return model.fit(
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        cores=cores,
+        seed=seed,
+        engine=engine,
+        target_accept=target_accept,
+        progress=progress,
+        sampler=sampler,
+    )
+
+
+def load(
+    path: str | os.PathLike[str], *, functions: Mapping[str, Callable[..., Any]] | None = None
+) -> Fit:
+    """Read a fit that `Fit.save` wrote. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : path
+    functions : dict of str to callable, optional
+        The functions of your own that the formula calls.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or of another format.
+    """
+    return Fit(*storage.load(path, functions))

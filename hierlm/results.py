@@ -1,0 +1,189 @@
+"""Fit: a model, its rows and its posterior. It delegates; the work is in the modules it names."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pandas as pd
+import xarray as xr
+
+from hierlm import display, storage, summaries, variance
+from hierlm.convergence import Convergence, diagnose
+from hierlm.design import Design
+from hierlm.spec import ModelSpec
+from hierlm.summaries import Interval, IntervalKind
+
+
+class Fit:
+    """A fitted model.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    design : Design
+        The rows.
+    frame : pandas.DataFrame
+        The columns of the formula, complete rows only.
+    idata : xarray.DataTree
+        Groups posterior, sample_stats, observed_data and constant_data; every ArviZ function
+        takes it.
+    """
+
+    def __init__(
+        self, spec: ModelSpec, design: Design, frame: pd.DataFrame, idata: xr.DataTree
+    ) -> None:
+        self.spec = spec
+        self.design = design
+        self.frame = frame
+        self.idata = idata
+
+    def __repr__(self) -> str:
+        return display.report(self.spec, self.idata, self.convergence, Interval())
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that sampled."""
+        return str(self.idata.attrs["engine"])
+
+    @functools.cached_property
+    def convergence(self) -> Convergence:
+        """Divergences, R-hat and effective sample sizes; printed, it says whether to trust them."""
+        return diagnose(self.idata)
+
+    def summary(
+        self,
+        var_names: list[str] | None = None,
+        *,
+        ci_prob: float = 0.89,
+        ci_kind: IntervalKind = "eti",
+    ) -> pd.DataFrame:
+        """Return ArviZ's table: mean, sd, interval, ESS, R-hat and Monte Carlo errors.
+
+        Parameters
+        ----------
+        var_names : list of str, optional
+            Posterior variables; those that describe the model as a whole when not given.
+        ci_prob : float
+            Probability inside the interval.
+        ci_kind : {"eti", "hdi"}
+            Equal tails, or highest density.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per parameter.
+
+        Raises
+        ------
+        DataError
+            If a variable is not there.
+        """
+        return summaries.summary(self.spec, self.idata, Interval(ci_prob, ci_kind), var_names)
+
+    def fixef(self, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti") -> pd.DataFrame:
+        """Return the common ("fixed") effects, on the raw scale of the data.
+
+        Parameters
+        ----------
+        ci_prob, ci_kind
+            See `summary`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per coefficient: mean, sd and interval.
+        """
+        return summaries.fixef(self.spec, self.idata, Interval(ci_prob, ci_kind))
+
+    def ranef(
+        self, factor: str | None = None, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti"
+    ) -> pd.DataFrame:
+        """Return the group-specific ("random") effects: deviations from the common ones.
+
+        Parameters
+        ----------
+        factor : str, optional
+            The grouping factor; may be left out when there is one.
+        ci_prob, ci_kind
+            See `summary`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per level and coefficient: mean, sd and interval.
+
+        Raises
+        ------
+        DataError
+            If there is no such factor.
+        """
+        return summaries.ranef(self.spec, self.idata, factor, Interval(ci_prob, ci_kind))
+
+    def coef(
+        self, factor: str | None = None, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti"
+    ) -> pd.DataFrame:
+        """Return each level's own coefficients: common effect plus deviation.
+
+        Parameters and result as for `ranef`; coefficients that do not vary by this factor are
+        there too, the same for every level.
+        """
+        return summaries.coef(self.spec, self.idata, factor, Interval(ci_prob, ci_kind))
+
+    def varcorr(
+        self, factor: str | None = None, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti"
+    ) -> pd.DataFrame:
+        """Return sds, variances and correlation matrices of the group-specific effects.
+
+        Parameters
+        ----------
+        factor : str, optional
+            One grouping factor; all of them when not given.
+        ci_prob, ci_kind
+            See `summary`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per factor and coefficient: posterior means of sd and variance, the interval of
+            the sd, and the row of the correlation matrix.
+        """
+        return summaries.varcorr(self.spec, self.idata, factor, Interval(ci_prob, ci_kind))
+
+    def sigma(self, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti") -> pd.DataFrame:
+        """Return the constant distributional parameters that the family has.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row each for sigma, nu, alpha or kappa; empty for a Poisson or a binomial.
+        """
+        return summaries.shapes(self.spec, self.idata, Interval(ci_prob, ci_kind))
+
+    def icc(self, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti") -> pd.DataFrame:
+        """Return the intraclass correlation: each factor's share of the variance.
+
+        On the scale of the link, averaged over the rows where slopes vary; `hierlm.variance` has
+        the definition.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row per grouping factor and one for the residual; the means add up to one.
+
+        Raises
+        ------
+        FamilyError
+            If family and link have no variance on the scale of the link.
+        """
+        return variance.icc(self.spec, self.design, self.idata, Interval(ci_prob, ci_kind))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fit to one netCDF file: draws, rows, formula and priors.
+
+        Parameters
+        ----------
+        path : path
+            Written beside and moved into place, so that a failure leaves an older file whole.
+        """
+        storage.save(path, self.spec, self.frame, self.idata)

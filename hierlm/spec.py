@@ -1,0 +1,274 @@
+"""ModelSpec: formula, encoding, family, priors. It never holds rows; its repr is a full report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from hierlm import names
+from hierlm.design import Design, Dropped, Encoding, GroupEncoding
+from hierlm.design.checks import check_design
+from hierlm.errors import (
+    DataError,
+    DesignWarning,
+    FamilyError,
+    FormulaError,
+    PriorError,
+    did_you_mean,
+    warn,
+)
+from hierlm.families import Family, Shape, get_family
+from hierlm.formula import parse, unparse
+from hierlm.priors import Parameter, PriorLike, Priors, Scale, resolve
+from hierlm.priors.parameters import coefficients, group_parameters, shapes
+from hierlm.tables import columns_of_text, fill
+
+Parameterization = Literal["noncentered", "centered"]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model is, apart from the rows.
+
+    Parameters
+    ----------
+    encoding : Encoding
+        The formula, and how a table becomes numbers.
+    family : Family
+    priors : Priors
+    parameterization : dict of str to str
+        ``"noncentered"`` or ``"centered"`` for every grouping factor.
+    n_rows : int
+        Rows that the model learnt from.
+    dropped : Dropped
+        Rows that were left out.
+    notes : tuple of str
+        What the check of the design found.
+    """
+
+    encoding: Encoding
+    family: Family
+    priors: Priors
+    parameterization: Mapping[str, Parameterization]
+    n_rows: int
+    dropped: Dropped
+    notes: tuple[str, ...]
+
+    @property
+    def formula(self) -> str:
+        """The formula as it was written."""
+        return self.encoding.formula.text
+
+    @property
+    def response(self) -> str:
+        """The response as written, without what NumPy and netCDF refuse in a name."""
+        return names.safe(unparse(self.encoding.formula.response.expression))
+
+    @property
+    def coefs(self) -> tuple[str, ...]:
+        """Names of the common effects."""
+        return self.encoding.common.names
+
+    @property
+    def groups(self) -> tuple[GroupEncoding, ...]:
+        """The grouping factors."""
+        return self.encoding.groups
+
+    def group(self, factor: str | None = None) -> GroupEncoding:
+        """Return a grouping factor by name, or the only one.
+
+        Raises
+        ------
+        DataError
+            If there is no such factor, or none is named and there are several.
+        """
+        known = [group.factor for group in self.groups]
+        if factor is None and len(known) == 1:
+            return self.groups[0]
+        if factor not in known:
+            what = (
+                "name a grouping factor"
+                if factor is None
+                else (f"no grouping factor is called {factor!r}.{did_you_mean(factor, known)}")
+            )
+            raise DataError(f"{what}\n  This model has: {', '.join(known) or 'none'}.")
+        return self.groups[known.index(factor)]
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether there is a common intercept."""
+        return names.INTERCEPT in self.coefs
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The constant distributional parameters, without a sigma that is known row by row."""
+        known = {"sigma"} if self.encoding.values.se is not None else set()
+        return tuple(shape for shape in self.family.shapes if shape.name not in known)
+
+    def __str__(self) -> str:
+        return _report(self)
+
+    __repr__ = __str__
+
+
+def build(
+    formula: str,
+    data: Any,
+    *,
+    family: str | Family = "gaussian",
+    link: str | None = None,
+    priors: Mapping[str, PriorLike] | None = None,
+    parameterization: Mapping[str, Parameterization] | Parameterization | None = None,
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+) -> tuple[ModelSpec, Design, pd.DataFrame]:
+    """Read a formula against a table.
+
+    Parameters
+    ----------
+    formula : str
+    data : data frame of any kind, dict of columns, or path to a CSV or Parquet file
+    family : str or Family
+    link : str, optional
+    priors : dict of str to Prior, str or float, optional
+    parameterization : dict of str to str, or str, optional
+        ``"noncentered"`` (the default) or ``"centered"``, for all grouping factors or for some.
+    functions : dict of str to callable, optional
+        Further functions that the formula may call.
+
+    Returns
+    -------
+    ModelSpec
+    Design
+    pandas.DataFrame
+        The columns of the formula, complete rows only.
+
+    Raises
+    ------
+    FormulaError, DataError, FamilyError, PriorError
+    """
+    parsed = parse(formula, functions=tuple(functions or ()))
+    resolved = get_family(family, link)
+    encoding, design, frame, dropped = Encoding.learn(parsed, data, functions)
+    _check_family(resolved, encoding, design)
+    continuous = resolved.response == "continuous"
+    notes = check_design(design, unparse(parsed.response.expression), continuous=continuous)
+    for note in notes:
+        warn(note, DesignWarning)
+    assigned = resolve(_parameters(resolved, encoding, design), priors or {})
+    chosen = _parameterization(parameterization, tuple(g.factor for g in encoding.groups))
+    spec = ModelSpec(encoding, resolved, assigned, chosen, design.n, dropped, notes)
+    return spec, design, frame
+
+
+def _check_family(family: Family, encoding: Encoding, design: Design) -> None:
+    formula, values = encoding.formula, encoding.values
+    name = unparse(formula.response.expression)
+    levels = values.response.levels if values.response is not None else None
+    if levels is not None and (family.response != "binary" or len(levels) != 2):
+        _refuse_categories(family, name, levels)
+    if design.trials is not None and family.response != "trials":
+        raise FamilyError(
+            f"the formula gives a number of trials, and family {family.name} has none.\n"
+            "  Did you mean family='binomial'?"
+        )
+    if design.se is not None and family.name not in ("gaussian", "student"):
+        raise FamilyError(
+            f"se() gives known standard deviations, and family {family.name} has no sigma.\n"
+            "  It works with the families gaussian and student."
+        )
+    family.check_response(design.response, design.trials, name=name)
+
+
+def _refuse_categories(family: Family, name: str, levels: tuple[str, ...]) -> None:
+    shown = ", ".join(levels[:6]) + (", ..." if len(levels) > 6 else "")
+    if family.response == "binary":
+        raise FamilyError(
+            f"the response {name} has {len(levels)} categories ({shown}); family {family.name} "
+            "needs two, of which the second counts as success."
+        )
+    raise FamilyError(
+        f"the response {name} is categorical ({shown}); family {family.name} needs numbers.\n"
+        "  For two categories use family='bernoulli'; numbers stored as text need "
+        f"df[{name!r}].astype(float)."
+    )
+
+
+def _parameters(family: Family, encoding: Encoding, design: Design) -> tuple[Parameter, ...]:
+    y, weights = design.response, design.weights
+    location, scale = family.location_scale(y, design.trials, weights)
+    words = "the sd of the response" if not family.link.relative else "one unit of the link"
+    response = Scale(location, scale, words)
+    rms = np.sqrt(np.mean(np.square(design.X), axis=0)).tolist()
+    parameters = [*coefficients(encoding.common.names, encoding.common.scales, rms, response)]
+    for group, block in zip(encoding.groups, design.blocks, strict=True):
+        sds = [scale for columns, _ in group.bars for scale in columns.scales]
+        constant = np.sqrt(np.mean(np.square(block.Z), axis=0))
+        sizes = [sd or float(size) or 1.0 for sd, size in zip(sds, constant, strict=True)]
+        parameters += group_parameters(group.factor, group.coefs, sizes, group.covariance, response)
+    known = {"sigma"} if design.se is not None else set()
+    parameters += [p for p in shapes(family, family.shape_scale(y, weights)) if p.name not in known]
+    return tuple(parameters)
+
+
+def _parameterization(
+    given: Mapping[str, Parameterization] | Parameterization | None, factors: tuple[str, ...]
+) -> Mapping[str, Parameterization]:
+    if isinstance(given, str):
+        given = dict.fromkeys(factors, given)
+    given = given or {}
+    for factor, value in given.items():
+        if factor not in factors:
+            raise FormulaError(
+                f"parameterization names {factor!r}, which is no grouping factor of this model."
+                f"{did_you_mean(factor, factors)}\n  There are: {', '.join(factors) or 'none'}."
+            )
+        if value not in ("noncentered", "centered"):
+            raise PriorError(
+                f"parameterization of {factor!r} is {value!r}; allowed: 'noncentered', 'centered'."
+            )
+    return {factor: given.get(factor, "noncentered") for factor in factors}
+
+
+def _report(spec: ModelSpec) -> str:
+    sections = [f"  {spec.formula}", "", *_facts(spec), "", "Priors", *_prior_table(spec)]
+    if spec.notes:
+        sections += ["", "Notes", *(fill(note, "  - ") for note in spec.notes)]
+    return "\n".join(["hierlm model", *sections])
+
+
+def _facts(spec: ModelSpec) -> list[str]:
+    family, values = spec.family, spec.encoding.values
+    response = unparse(spec.encoding.formula.response.expression)
+    rows = [("Family", f"{family.name}, {family.link.name} link")]
+    success = values.response.levels if values.response is not None else None
+    rows.append(("Response", response + (f", success is {success[-1]!r}" if success else "")))
+    extras = {"trials": values.trials, "weights": values.weights, "known sd": values.se}
+    rows += [(key.capitalize(), value.text) for key, value in extras.items() if value is not None]
+    rows += [("Offset", offset.text) for offset in values.offsets]
+    rows.append(("Rows", f"{spec.n_rows:,} ({spec.dropped})"))
+    rows.append(("Common", ", ".join(spec.coefs) or "none"))
+    for group in spec.groups:
+        covariance = group.covariance
+        rows.append(
+            (
+                "Group",
+                f"{group.factor}, {len(group.levels.labels):,} levels: {', '.join(group.coefs)}; "
+                f"{covariance.kind} ({covariance.n_parameters} parameter"
+                f"{'s' if covariance.n_parameters > 1 else ''}), "
+                f"{spec.parameterization[group.factor]}",
+            )
+        )
+    return columns_of_text(rows)
+
+
+def _prior_table(spec: ModelSpec) -> list[str]:
+    rows = []
+    for item in spec.priors:
+        origin = "" if item.origin == item.name else f" as {item.origin!r}"
+        why = f"default: {item.reason}" if item.is_default else f"given{origin}"
+        rows.append((item.name, str(item.prior), why))
+    return columns_of_text(rows)

@@ -1,0 +1,162 @@
+"""Saving and loading a fit: netCDF for draws and rows, JSON for the rest, nothing that executes.
+
+The specification is not stored: it is learnt again from the stored rows, which gives the same one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from hierlm import names
+from hierlm.design import Design
+from hierlm.errors import DataError, HierlmWarning
+from hierlm.spec import ModelSpec, build
+
+_FORMAT = 1
+_FRAME = "model_frame"
+_NEEDED = ("posterior", "sample_stats", "observed_data", "constant_data", _FRAME)
+
+
+def save(
+    path: str | os.PathLike[str], spec: ModelSpec, frame: pd.DataFrame, idata: xr.DataTree
+) -> None:
+    """Write a fit to a netCDF file, or leave the file that was there as it was.
+
+    Parameters
+    ----------
+    path : path
+    spec : ModelSpec
+    frame : pandas.DataFrame
+        The columns of the formula, complete rows only.
+    idata : xarray.DataTree
+    """
+    target = Path(path)
+    tree = idata.copy()
+    tree[_FRAME] = xr.DataTree(_frame_to_dataset(frame))
+    tree.attrs["hierlm_format"] = _FORMAT
+    tree.attrs["parameterization"] = json.dumps(dict(spec.parameterization))
+    tree.attrs["dropped"] = json.dumps([spec.dropped.total, dict(spec.dropped.by_column)])
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        tree.to_netcdf(part, engine="h5netcdf")
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(
+    path: str | os.PathLike[str], functions: Mapping[str, Callable[..., Any]] | None = None
+) -> tuple[ModelSpec, Design, pd.DataFrame, xr.DataTree]:
+    """Read a fit that `save` wrote.
+
+    Parameters
+    ----------
+    path : path
+    functions : dict of str to callable, optional
+        The functions of one's own that the formula calls; a file never brings code along.
+
+    Returns
+    -------
+    ModelSpec, Design, pandas.DataFrame, xarray.DataTree
+
+    Raises
+    ------
+    DataError
+        If the file is not there, is damaged, or was not written by this version's format.
+    """
+    tree = _open(Path(path))
+    attrs = tree.attrs
+    frame = _dataset_to_frame(tree[_FRAME].to_dataset())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HierlmWarning)  # they were said when it was fitted
+        spec, design, kept = build(
+            attrs["formula"],
+            frame,
+            family=attrs["family"],
+            link=attrs["link"],
+            priors=json.loads(attrs["priors"]),
+            parameterization=json.loads(attrs["parameterization"]),
+            functions=functions,
+        )
+    _check_agreement(Path(path), spec, tree)
+    del tree[_FRAME]
+    return spec, design, kept, tree
+
+
+def _open(path: Path) -> xr.DataTree:
+    if not path.is_file():
+        raise DataError(f"there is no file {str(path)!r}.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except Exception as error:
+        raise DataError(
+            f"{str(path)!r} cannot be read as netCDF: {error}\n"
+            "  Is it whole? A fit is written by fit.save()."
+        ) from error
+    found = tree.attrs.get("hierlm_format")
+    if found is None or any(name not in tree for name in _NEEDED):
+        raise DataError(f"{str(path)!r} is not a fit that hierlm saved.")
+    if int(found) != _FORMAT:
+        raise DataError(
+            f"{str(path)!r} has format {found}; this version of hierlm reads format {_FORMAT}."
+        )
+    return tree
+
+
+def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
+    """Refuse a file whose draws and rows do not belong together."""
+    posterior = tree["posterior"]
+    for group in spec.groups:
+        dim = names.levels_dim(group.factor)
+        if [str(v) for v in posterior[dim].values] != list(group.levels.labels):
+            raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in {dim!r}.")
+    if spec.coefs and [str(v) for v in posterior[names.COEF].values] != list(spec.coefs):
+        raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in coefficients.")
+
+
+def _frame_to_dataset(frame: pd.DataFrame) -> xr.Dataset:
+    variables = {}
+    for k, name in enumerate(frame.columns):
+        column = frame[name]
+        attrs: dict[str, Any] = {"name": str(name)}
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            labels = column.cat.categories
+            attrs["levels"] = json.dumps([str(label) for label in labels])
+            attrs["ordered"] = int(bool(column.cat.ordered))
+            values = column.cat.codes.to_numpy(dtype=np.int64)
+        elif pd.api.types.is_bool_dtype(column):
+            attrs["bool"] = 1
+            values = column.to_numpy(dtype=np.int8)
+        elif pd.api.types.is_numeric_dtype(column):
+            values = column.to_numpy()
+        else:
+            values = column.astype(str).to_numpy(dtype=str)
+        variables[f"column_{k}"] = ((names.OBS,), values, attrs)
+    return xr.Dataset(variables)
+
+
+def _dataset_to_frame(dataset: xr.Dataset) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    for k in range(len(dataset.data_vars)):
+        variable = dataset[f"column_{k}"]
+        values: Any = variable.to_numpy()
+        attrs = variable.attrs
+        if "levels" in attrs:
+            labels = json.loads(attrs["levels"])
+            values = pd.Categorical.from_codes(values, labels, ordered=bool(attrs["ordered"]))
+        elif "bool" in attrs:
+            values = values.astype(bool)
+        elif values.dtype.kind in "OUST":
+            values = pd.Series([str(value) for value in values], dtype="str")
+        columns[str(attrs["name"])] = values
+    return pd.DataFrame(columns)

@@ -1,0 +1,209 @@
+"""Tables of a posterior: data frames in the family tradition of lme4, and ArviZ's summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import arviz_stats
+import numpy as np
+import pandas as pd
+import xarray as xr
+from arviz_stats.base import array_stats
+from numpy.typing import NDArray
+
+from hierlm import names
+from hierlm.errors import DataError, did_you_mean
+from hierlm.spec import ModelSpec
+
+Array = NDArray[np.float64]
+IntervalKind = Literal["eti", "hdi"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Which credible interval a table gives.
+
+    Parameters
+    ----------
+    prob : float
+        Probability inside, in (0, 1).
+    kind : {"eti", "hdi"}
+        Equal tails, or highest density.
+    """
+
+    prob: float = 0.89
+    kind: IntervalKind = "eti"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.prob < 1:
+            raise DataError(f"ci_prob lies between 0 and 1; came {self.prob!r}.")
+        if self.kind not in ("eti", "hdi"):
+            raise DataError(f"ci_kind is 'eti' or 'hdi'; came {self.kind!r}.")
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """Column names as ArviZ gives them: ``eti89_lb``, ``eti89_ub``."""
+        stem = f"{self.kind}{100 * self.prob:g}"
+        return f"{stem}_lb", f"{stem}_ub"
+
+    def of(self, draws: Array) -> Array:
+        """Return bounds, an array of shape (..., 2), of draws of shape (..., S)."""
+        if self.kind == "eti":
+            return np.asarray(array_stats.eti(draws, prob=self.prob))
+        flat = draws.reshape(-1, draws.shape[-1])
+        bounds = np.stack([array_stats.hdi(row, prob=self.prob) for row in flat])
+        return bounds.reshape(*draws.shape[:-1], 2)
+
+
+def draws_of(idata: xr.DataTree, variable: str) -> Array:
+    """Return the draws of a variable, an array of shape (..., chains * draws)."""
+    values = idata["posterior"][variable].transpose(..., *names.SAMPLE_DIMS).to_numpy()
+    return np.asarray(values.reshape(*values.shape[:-2], -1))
+
+
+def interesting(spec: ModelSpec) -> list[str]:
+    """Return the variables that describe a model as a whole: all but the effects."""
+    found = [names.BETA] if spec.coefs else []
+    for group in spec.groups:
+        found.append(names.sd(group.factor))
+        if group.covariance.pairs:
+            found.append(names.cor(group.factor))
+    return found + [shape.name for shape in spec.shapes]
+
+
+def summary(
+    spec: ModelSpec, idata: xr.DataTree, interval: Interval, var_names: list[str] | None = None
+) -> pd.DataFrame:
+    """Return ArviZ's table of the interesting parameters.
+
+    Parameters that are fixed have no diagnostics and are left out.
+    """
+    posterior = idata["posterior"].to_dataset()
+    unknown = [name for name in var_names or () if name not in posterior]
+    if unknown:
+        raise DataError(
+            f"the posterior has no variable {unknown[0]!r}."
+            f"{did_you_mean(unknown[0], map(str, posterior))}\n"
+            f"  It has: {', '.join(map(str, posterior))}."
+        )
+    kept = {}
+    for name in var_names or interesting(spec):
+        variable = posterior[name]
+        varies = (variable != variable.isel(chain=0, draw=0)).any(names.SAMPLE_DIMS)
+        dims = [dim for dim in variable.dims if dim not in names.SAMPLE_DIMS]
+        if bool(varies.any()):
+            kept[name] = variable.isel({dims[0]: varies.to_numpy()}) if len(dims) == 1 else variable
+    # one data set each: a dim shared by variables of which parts are fixed would be cut twice
+    tables = [
+        arviz_stats.summary(
+            xr.DataTree.from_dict({"posterior": xr.Dataset({name: variable})}),
+            ci_prob=interval.prob,
+            ci_kind=interval.kind,
+            round_to="none",
+        )
+        for name, variable in kept.items()
+    ]
+    return pd.concat([pd.DataFrame(table) for table in tables])
+
+
+def tabulate(draws: Array, index: pd.Index, interval: Interval) -> pd.DataFrame:
+    """Return mean, sd and interval of each row of draws.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (k, S)
+    index : pandas.Index of length k
+    interval : Interval
+    """
+    bounds = interval.of(draws)
+    lower, upper = interval.columns
+    return pd.DataFrame(
+        {
+            "mean": draws.mean(axis=-1),
+            "sd": draws.std(axis=-1, ddof=1),
+            lower: bounds[:, 0],
+            upper: bounds[:, 1],
+        },
+        index=index,
+    )
+
+
+def fixef(spec: ModelSpec, idata: xr.DataTree, interval: Interval) -> pd.DataFrame:
+    """Return the common effects, a row per coefficient, on the raw scale of the data."""
+    index = pd.Index(spec.coefs, name=names.COEF)
+    draws = draws_of(idata, names.BETA) if spec.coefs else np.empty((0, 1))
+    return tabulate(draws, index, interval)
+
+
+def ranef(
+    spec: ModelSpec, idata: xr.DataTree, factor: str | None, interval: Interval
+) -> pd.DataFrame:
+    """Return the effects of a grouping factor: a row per level and coefficient."""
+    group = spec.group(factor)
+    return _by_level(
+        draws_of(idata, names.effects(group.factor)),
+        group.factor,
+        group.levels.labels,
+        group.coefs,
+        interval,
+    )
+
+
+def coef(
+    spec: ModelSpec, idata: xr.DataTree, factor: str | None, interval: Interval
+) -> pd.DataFrame:
+    """Return the coefficients of each level: common effect plus the level's own deviation."""
+    group = spec.group(factor)
+    effects = draws_of(idata, names.effects(group.factor))
+    both = [*spec.coefs, *(name for name in group.coefs if name not in spec.coefs)]
+    total = np.zeros((effects.shape[0], len(both), effects.shape[-1]))
+    if spec.coefs:
+        total[:, : len(spec.coefs)] = draws_of(idata, names.BETA)
+    for k, name in enumerate(group.coefs):
+        total[:, both.index(name)] += effects[:, k]
+    return _by_level(total, group.factor, group.levels.labels, tuple(both), interval)
+
+
+def _by_level(
+    draws: Array, factor: str, levels: tuple[str, ...], coefs: tuple[str, ...], interval: Interval
+) -> pd.DataFrame:
+    index = pd.MultiIndex.from_product([levels, coefs], names=[factor, names.COEF])
+    return tabulate(draws.reshape(-1, draws.shape[-1]), index, interval)
+
+
+def varcorr(
+    spec: ModelSpec, idata: xr.DataTree, factor: str | None, interval: Interval
+) -> pd.DataFrame:
+    """Return sds, variances and correlation matrices of the grouping factors.
+
+    A row per factor and coefficient: posterior means of the sd (with its interval) and of the
+    variance, and the row of the correlation matrix, one column per coefficient.
+    """
+    chosen = spec.groups if factor is None else (spec.group(factor),)
+    lower, upper = interval.columns
+    tables = []
+    for group in chosen:
+        sd = draws_of(idata, names.sd(group.factor))
+        bounds = interval.of(sd)
+        cor = np.zeros((1, 0))
+        if group.covariance.pairs:
+            cor = draws_of(idata, names.cor(group.factor)).mean(axis=-1)[None]
+        matrix = group.covariance.correlation(cor)[0]
+        columns: dict[str, Array] = {
+            "sd": sd.mean(axis=-1),
+            f"sd_{lower}": bounds[:, 0],
+            f"sd_{upper}": bounds[:, 1],
+            "variance": np.square(sd).mean(axis=-1),
+        }
+        columns |= {f"cor[{name}]": matrix[:, k] for k, name in enumerate(group.coefs)}
+        index = pd.MultiIndex.from_product([[group.factor], group.coefs], names=["group", "coef"])
+        tables.append(pd.DataFrame(columns, index=index))
+    return pd.concat(tables) if tables else pd.DataFrame()
+
+
+def shapes(spec: ModelSpec, idata: xr.DataTree, interval: Interval) -> pd.DataFrame:
+    """Return the constant distributional parameters: sigma, nu, alpha, kappa."""
+    found = [shape.name for shape in spec.shapes]
+    draws = np.stack([draws_of(idata, name) for name in found]) if found else np.empty((0, 1))
+    return tabulate(draws, pd.Index(found, name="parameter"), interval)

@@ -1,0 +1,72 @@
+"""Text that lines up: the little that reports need of typesetting."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+WIDTH = 96
+
+
+def fill(text: str, bullet: str = "", width: int = WIDTH) -> str:
+    """Wrap `text` behind a bullet, continuation lines under its first word.
+
+    Examples
+    --------
+    >>> print(fill("one two three", "- ", width=9))
+    - one two
+      three
+    """
+    return textwrap.fill(text, width, initial_indent=bullet, subsequent_indent=" " * len(bullet))
+
+
+def columns_of_text(rows: Sequence[tuple[str, ...]], indent: str = "  ") -> list[str]:
+    """Align rows of text in columns; the last column wraps.
+
+    Examples
+    --------
+    >>> columns_of_text([("a", "first"), ("long", "second")])
+    ['  a     first', '  long  second']
+    """
+    if not rows:
+        return []
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
+    lines = []
+    for row in rows:
+        head = indent + "".join(
+            cell.ljust(width) + "  " for cell, width in zip(row[:-1], widths, strict=True)
+        )
+        if WIDTH - len(head) < 20:
+            lines.append((head + row[-1]).rstrip())
+        else:
+            lines.append(
+                textwrap.fill(
+                    row[-1],
+                    WIDTH,
+                    initial_indent=head,
+                    subsequent_indent=" " * len(head),
+                    break_long_words=False,
+                ).rstrip()
+                or head.rstrip()
+            )
+    return lines
+
+
+def numeric_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "  "
+) -> list[str]:
+    """Align a table: the first column to the left, the others to the right.
+
+    Examples
+    --------
+    >>> numeric_table(["", "mean"], [["Days", "10.5"], ["Intercept", "251"]])
+    ['             mean', '  Days       10.5', '  Intercept   251']
+    """
+    cells = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
+    lines = []
+    for row in cells:
+        first = row[0].ljust(widths[0])
+        rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append((indent + "  ".join([first, *rest])).rstrip())
+    return lines
