@@ -1,0 +1,56 @@
+"""Priors: values, and the text that stands for them."""
+
+from hierlm.priors.parameters import Parameter, Scale
+from hierlm.priors.resolution import Assigned, PriorLike, Priors, resolve
+from hierlm.priors.text import as_prior, parse_prior
+from hierlm.priors.values import (
+    LKJ,
+    Beta,
+    Cauchy,
+    Density,
+    Exponential,
+    Fixed,
+    Flat,
+    Gamma,
+    HalfCauchy,
+    HalfNormal,
+    HalfStudentT,
+    InverseGamma,
+    Laplace,
+    LogNormal,
+    Normal,
+    Prior,
+    ScalarPrior,
+    StudentT,
+    Uniform,
+)
+
+__all__ = [
+    "LKJ",
+    "Assigned",
+    "Beta",
+    "Cauchy",
+    "Density",
+    "Exponential",
+    "Fixed",
+    "Flat",
+    "Gamma",
+    "HalfCauchy",
+    "HalfNormal",
+    "HalfStudentT",
+    "InverseGamma",
+    "Laplace",
+    "LogNormal",
+    "Normal",
+    "Parameter",
+    "Prior",
+    "PriorLike",
+    "Priors",
+    "ScalarPrior",
+    "Scale",
+    "StudentT",
+    "Uniform",
+    "as_prior",
+    "parse_prior",
+    "resolve",
+]

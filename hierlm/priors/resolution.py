@@ -1,0 +1,161 @@
+"""Which prior applies to what: what the user gave, most specific first, else the default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hierlm import names
+from hierlm.errors import PriorError, did_you_mean
+from hierlm.priors.parameters import Kind, Parameter
+from hierlm.priors.text import as_prior
+from hierlm.priors.values import LKJ, Fixed, Prior
+
+PriorLike = Prior | str | float
+
+_SUPPORT: dict[Kind, tuple[float, float]] = {
+    "coefficient": (-np.inf, np.inf),
+    "sd": (0.0, np.inf),
+    "shape": (0.0, np.inf),
+}
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A parameter with the prior that it got.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+    prior : Prior
+    origin : str
+        ``"default"``, or the name under which the user gave it.
+    reason : str
+        Why, for a default.
+    """
+
+    name: str
+    kind: Kind
+    prior: Prior
+    origin: str
+    reason: str
+
+    @property
+    def is_default(self) -> bool:
+        """Whether the user left the choice to hierlm."""
+        return self.origin == "default"
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The prior of every parameter of a model, in order.
+
+    Iterating gives the `Assigned`; indexing by name gives the `Prior`.
+    """
+
+    assigned: tuple[Assigned, ...]
+
+    def __iter__(self) -> Iterator[Assigned]:
+        return iter(self.assigned)
+
+    def __contains__(self, name: str) -> bool:
+        return any(item.name == name for item in self.assigned)
+
+    def __getitem__(self, name: str) -> Prior:
+        return next(item.prior for item in self.assigned if item.name == name)
+
+    def group_sds(self, factor: str, coefs: tuple[str, ...]) -> tuple[Prior, ...]:
+        """Return the priors of a factor's sds, one per coefficient."""
+        return tuple(self[names.element(names.sd(factor), name)] for name in coefs)
+
+
+def resolve(parameters: tuple[Parameter, ...], given: Mapping[str, PriorLike]) -> Priors:
+    """Assign a prior to every parameter.
+
+    Parameters
+    ----------
+    parameters : tuple of Parameter
+    given : dict of str to Prior, str or float
+        By the name of a parameter or of a class; a number fixes a parameter.
+
+    Returns
+    -------
+    Priors
+
+    Raises
+    ------
+    PriorError
+        If a name belongs to no parameter, both spellings of the intercept are given, or a prior's
+        support is wrong for its parameter.
+    """
+    priors = {name: as_prior(value) for name, value in given.items()}
+    _check_names(priors, parameters)
+    return Priors(tuple(_assign(parameter, priors) for parameter in parameters))
+
+
+def _assign(parameter: Parameter, priors: Mapping[str, Prior]) -> Assigned:
+    name, reason = parameter.name, parameter.reason
+    if name == names.INTERCEPT_CENTERED and names.INTERCEPT in priors:
+        name = names.INTERCEPT
+    origin = next((key for key in (name, *parameter.classes) if key in priors), None)
+    if origin is None:
+        return Assigned(name, parameter.kind, parameter.default, "default", reason)
+    prior = priors[origin]
+    _check_support(prior, name, parameter.kind)
+    return Assigned(name, parameter.kind, prior, origin, "")
+
+
+def _check_names(priors: Mapping[str, Prior], parameters: tuple[Parameter, ...]) -> None:
+    known: dict[str, None] = {}
+    for parameter in parameters:
+        if parameter.name == names.INTERCEPT_CENTERED:
+            known[names.INTERCEPT] = None
+        known[parameter.name] = None
+    for parameter in parameters:
+        known.update(dict.fromkeys(parameter.classes))
+    for name in priors:
+        if name not in known:
+            raise PriorError(
+                f"no parameter is called {name!r}.{did_you_mean(name, known)}\n"
+                f"  This model has: {', '.join(known)}."
+            )
+    if names.INTERCEPT in priors and names.INTERCEPT_CENTERED in priors:
+        raise PriorError(
+            f"{names.INTERCEPT!r} (predictors at zero) and {names.INTERCEPT_CENTERED!r} (predictors"
+            " at their means) are two spellings of one parameter.\n  Give one of them."
+        )
+
+
+def _check_support(prior: Prior, name: str, kind: Kind) -> None:
+    if kind == "correlation":
+        _check_correlation(prior, name)
+        return
+    if isinstance(prior, LKJ):
+        raise PriorError(
+            f"{prior} is a prior on correlations; {name!r} is not one.\n"
+            "  Write it on cor or cor_<factor>."
+        )
+    lower, upper = _SUPPORT[kind]
+    if prior.support[0] < lower or prior.support[1] > upper:
+        raise PriorError(
+            f"{prior} allows negative values, and {name!r} is positive.\n"
+            "  Allowed: HalfNormal, HalfStudentT, HalfCauchy, Exponential, Gamma, InverseGamma, "
+            "LogNormal, or a Uniform from zero up."
+        )
+    if isinstance(prior, Fixed) and kind != "coefficient" and prior.value <= 0:
+        raise PriorError(f"{name!r} cannot be fixed at {prior.value:g}: it is positive.")
+
+
+def _check_correlation(prior: Prior, name: str) -> None:
+    if isinstance(prior, LKJ):
+        return
+    if isinstance(prior, Fixed) and -1 < prior.value < 1:
+        return
+    raise PriorError(
+        f"{prior} cannot be the prior of {name!r}.\n"
+        "  Correlations have an LKJ prior, as in LKJ(2), or a number in (-1, 1) that fixes them; "
+        "for uncorrelated effects write (x || g)."
+    )
