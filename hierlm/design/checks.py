@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def _check_rank(X: Array, coefs: tuple[str, ...]) -> None:
 
 
 def _dependent(
-    X: Array, coefs: tuple[str, ...], order: NDArray[np.int64], rank: int, n: int
+    X: Array, coefs: tuple[str, ...], order: NDArray[np.integer[Any]], rank: int, n: int
 ) -> str:
     """Say which columns are combinations of which others."""
     kept, left = sorted(order[:rank]), sorted(order[rank:])

@@ -9,7 +9,6 @@ merged; and the learnt terms are stripped of the rows they were learnt from.
 from __future__ import annotations
 
 import contextlib
-import functools
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -204,7 +203,10 @@ def _scales(matrix: Any) -> tuple[float, ...]:
     for term in matrix.terms.values():
         parts = [component.value for component in getattr(term, "components", ())]
         sds = [np.atleast_1d(np.std(np.asarray(part, np.float64), axis=0)) for part in parts]
-        scales.extend(functools.reduce(np.kron, sds, np.ones(1) if sds else np.zeros(1)).tolist())
+        product = [1.0] if sds else [0.0]
+        for sd in sds:
+            product = [a * b for a in product for b in sd]
+        scales.extend(map(float, product))
     return tuple(scales)
 
 

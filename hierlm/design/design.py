@@ -109,7 +109,7 @@ class Design:
     @property
     def n(self) -> int:
         """Number of rows."""
-        return self.X.shape[0]
+        return len(self.X)
 
     @property
     def has_intercept(self) -> bool:

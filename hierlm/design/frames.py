@@ -76,7 +76,7 @@ class Predictor:
                 f"the model learnt from.{did_you_mean(unseen[0], self.levels)}\n"
                 f"  Its levels: {', '.join(self.levels)}."
             )
-        return pd.Categorical.from_codes(codes, categories=list(self.levels), ordered=True)
+        return pd.Categorical.from_codes(codes, pd.Index(self.levels), ordered=True)
 
 
 def learn_predictor(column: pd.Series[Any], formula: Formula) -> Predictor:

@@ -44,7 +44,7 @@ class RowValue:
             case float():
                 return np.full(len(frame), self.source)
             case str():
-                return frame[self.source].cat.codes.to_numpy(dtype=np.float64)
+                return np.asarray(frame[self.source].cat.codes, dtype=np.float64)
             case _:
                 return self.source.apply(frame)[:, 0]
 
