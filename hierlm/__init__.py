@@ -82,7 +82,6 @@ __all__ = [
     "HierlmError",
     "HierlmWarning",
     "InverseGamma",
-    "LKJ",
     "Laplace",
     "LogNormal",
     "MissingColumnError",

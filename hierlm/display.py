@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 def supported(value: float, mcse: float) -> str:
     """Format a number with the digits that its Monte Carlo standard error supports.
 
-    A digit is printed when the error is at most half a unit of it.
+    A digit is printed when the error is at most one unit of it.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def supported(value: float, mcse: float) -> str:
         return "-"
     if not np.isfinite(mcse) or mcse <= 0:  # a fixed value
         return f"{value:.4g}"
-    decimals = int(np.floor(-np.log10(2 * mcse)))
+    decimals = int(np.floor(-np.log10(mcse)))
     rounded = round(value, decimals)
     return f"{rounded if rounded else 0.0:.{max(decimals, 0)}f}"
 
@@ -89,8 +89,9 @@ def _heading(spec: ModelSpec, idata: xr.DataTree) -> Iterator[str]:
         success += response.levels[-1]
     yield f"  {spec.n_rows:,} observations{dropped}{success}"
     yield (
-        f"  {attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of warm-up; "
-        f"engine {attrs['engine']}, seed {attrs['seed']}, {attrs['sampling_time']:.1f} s of sampling"
+        f"  {attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of warm-up, "
+        f"{attrs['sampling_time']:.1f} s; engine {attrs['engine']} ({attrs['sampler']}), "
+        f"seed {attrs['seed']}"
     )
 
 

@@ -115,13 +115,17 @@ def _open(path: Path) -> xr.DataTree:
 
 def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
     """Refuse a file whose draws and rows do not belong together."""
-    posterior = tree["posterior"]
+    posterior = tree["posterior"].to_dataset()
     for group in spec.groups:
         dim = names.levels_dim(group.factor)
-        if [str(v) for v in posterior[dim].values] != list(group.levels.labels):
+        if _labels(posterior, dim) != list(group.levels.labels):
             raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in {dim!r}.")
-    if spec.coefs and [str(v) for v in posterior[names.COEF].values] != list(spec.coefs):
+    if spec.coefs and _labels(posterior, names.COEF) != list(spec.coefs):
         raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in coefficients.")
+
+
+def _labels(dataset: xr.Dataset, dim: str) -> list[str]:
+    return [str(label) for label in dataset[dim].to_numpy()]
 
 
 def _frame_to_dataset(frame: pd.DataFrame) -> xr.Dataset:

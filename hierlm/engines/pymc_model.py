@@ -158,7 +158,8 @@ def _lkj_cholesky(name: str, q: int, prior: Prior) -> Any:
     if not isinstance(prior, LKJ):
         raise TypeError(f"{prior} is no prior on correlations.")
     if q == 2:
-        rho = 2 * pm.Beta(name, prior.eta, prior.eta) - 1
+        eta = np.asarray(prior.eta)
+        rho = 2 * pm.Beta(name, eta, eta) - 1
         return pt.stack([pt.stack([1.0, 0.0]), pt.stack([rho, pt.sqrt(1 - rho**2)])])
     return pm.LKJCorr(name, n=q, eta=prior.eta)
 
@@ -183,9 +184,11 @@ def _likelihood(spec: ModelSpec, design: Design, eta: Any) -> None:
 
 
 def _scalar(name: str, prior: Prior) -> Any:
+    # parameters as arrays: PyTensor takes a Python float for a float32, good to eight digits
     if isinstance(prior, Fixed):
-        return pt.as_tensor(float(prior.value))
-    return getattr(pm, type(prior).__name__)(name, **prior.parameters)
+        return pt.as_tensor(np.asarray(prior.value))
+    parameters = {key: np.asarray(value) for key, value in prior.parameters.items()}
+    return getattr(pm, type(prior).__name__)(name, **parameters)
 
 
 def _vector(name: str, priors: Sequence[Prior], dim: str) -> Any:
