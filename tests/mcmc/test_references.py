@@ -1,0 +1,46 @@
+"""Posteriors equal the reference posteriors, in Monte Carlo standard errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arviz_stats.base import array_stats
+from helpers.references import REFERENCES, Reference, draws
+
+pytestmark = pytest.mark.mcmc
+
+LIMIT = 5.0  # Monte Carlo standard errors, of both sides together
+QUANTILES = {"q5": 0.05, "q50": 0.5, "q95": 0.95}
+
+
+@pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.id)
+def test_posterior_equals_the_reference(reference: Reference) -> None:
+    model = reference.model()
+    fit = model.fit(draws=2000, tune=1000, seed=20261120, progress=False, **reference.options)
+    assert fit.convergence.divergences == 0
+    assert fit.convergence.r_hat.value < 1.02
+    expected = reference.read()
+    rows = [*expected["parameters"], *expected["group_effects"]]
+    distances = {}
+    for row in rows:
+        sampled = draws(model, fit.idata, row["variable"])
+        for statistic, value, error in _statistics(sampled):
+            if row.get(statistic) is None:
+                continue
+            combined = np.hypot(error, row.get(f"mcse_{statistic}") or 0.0)
+            distances[row["variable"], statistic] = abs(value - row[statistic]) / combined
+    assert len(distances) >= 3 * len(expected["parameters"])
+    worst = max(distances, key=distances.__getitem__)
+    assert distances[worst] < LIMIT, f"{worst}: {distances[worst]:.1f} standard errors away"
+
+
+def _statistics(sampled: np.ndarray) -> list[tuple[str, float, float]]:
+    """Return name, value and Monte Carlo standard error of mean, sd and quantiles."""
+    found = [
+        ("mean", sampled.mean(), array_stats.mcse(sampled, method="mean")),
+        ("sd", sampled.std(), array_stats.mcse(sampled, method="sd")),
+    ]
+    for name, prob in QUANTILES.items():
+        error = array_stats.mcse(sampled, method="quantile", prob=prob)
+        found.append((name, np.quantile(sampled, prob), error))
+    return [(name, float(value), float(error)) for name, value, error in found]
