@@ -73,7 +73,8 @@ class Convergence:
         if self.chains > 1 and not self.r_hat.value <= R_HAT_LIMIT:
             yield (
                 f"the chains disagree: R-hat is {self.r_hat.value:.3f} for "
-                f"{self.r_hat.parameter} (it should be below {R_HAT_LIMIT}). Raise tune and draws."
+                f"{self.r_hat.parameter} (it should be below {R_HAT_LIMIT}). Raise tune and "
+                "draws; levels rich in data may mix better with parameterization='centered'."
             )
         worst = min(self.ess_bulk, self.ess_tail, key=lambda item: item.value)
         if not worst.value >= self.ess_needed:

@@ -27,6 +27,8 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+_SHOWN = 200  # characters of a formula in a message
+
 
 class HierlmError(Exception):
     """Base class of every error that hierlm raises on purpose."""
@@ -65,14 +67,28 @@ class FormulaError(HierlmError, ValueError):
     def _render(self) -> str:
         lines = [self.message]
         if self.text is not None:
-            shown = self.text.replace("\n", " ").replace("\t", " ")
-            lines.append(f"    {shown}")
-            if self.start is not None:
-                width = max(1, (self.end if self.end is not None else self.start + 1) - self.start)
-                lines.append("    " + " " * self.start + "^" * width)
+            lines += _marked(self.text, self.start, self.end)
         if self.hint is not None:
             lines.append(f"  {self.hint}")
         return "\n".join(lines)
+
+
+def _marked(text: str, start: int | None, end: int | None) -> list[str]:
+    """Return the text, of a long one the part around the place, and carets below the place."""
+    shown = text.replace("\n", " ").replace("\t", " ")
+    place = start or 0
+    last = place + 1 if end is None else max(end, place + 1)
+    if len(shown) > _SHOWN:
+        first = min(max(0, place - _SHOWN // 2), len(shown) - _SHOWN)
+        cut = shown[first : first + _SHOWN]
+        before = "..." if first else ""
+        after = "..." if first + _SHOWN < len(shown) else ""
+        place, last = place - first + len(before), min(last - first, _SHOWN) + len(before)
+        shown = f"{before}{cut}{after}"
+    lines = [f"    {shown}"]
+    if start is not None:
+        lines.append("    " + " " * place + "^" * (last - place))
+    return lines
 
 
 class DataError(HierlmError, ValueError):
@@ -144,6 +160,8 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     >>> did_you_mean("zebra", ["sd_Subject", "sigma"])
     ''
     """
+    if not isinstance(name, str):
+        return ""
     options = list(options)
     lowered = {option.casefold(): option for option in options}
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.6) or [

@@ -31,6 +31,18 @@ _RESERVED = frozenset(
     | {INTERCEPT, INTERCEPT_CENTERED}
 )
 
+# What no column may be called; a factor of the names above has its levels' dimension renamed.
+RESERVED_VARIABLES = (
+    BETA,
+    COEF,
+    OBS,
+    *SAMPLE_DIMS,
+    INTERCEPT,
+    INTERCEPT_CENTERED,
+    "slopes",
+    "slope",
+)
+
 
 def safe(name: str) -> str:
     """Return `name` without the characters that netCDF and DataTree refuse.
@@ -94,6 +106,12 @@ def effects(factor: str) -> str:
 def standardized(factor: str) -> str:
     """Return the name of a factor's standardised effects, ``z_g``."""
     return f"z_{factor}"
+
+
+def of_factor(factor: str) -> tuple[str, ...]:
+    """Return every name that a factor takes in the posterior, variables and dimensions."""
+    dims = levels_dim(factor), coef_dim(factor), cor_dim(factor)
+    return *dims, sd(factor), cor(factor), effects(factor), standardized(factor)
 
 
 def pair(first: str, second: str) -> str:

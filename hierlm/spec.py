@@ -15,6 +15,7 @@ from hierlm.design.checks import check_design
 from hierlm.errors import (
     DataError,
     DesignWarning,
+    EngineError,
     FamilyError,
     FormulaError,
     PriorError,
@@ -23,11 +24,12 @@ from hierlm.errors import (
 )
 from hierlm.families import Family, Shape, get_family
 from hierlm.formula import parse, unparse
-from hierlm.priors import Parameter, PriorLike, Priors, Scale, resolve
+from hierlm.priors import Fixed, Parameter, PriorLike, Priors, Scale, resolve
 from hierlm.priors.parameters import coefficients, group_parameters, shapes
 from hierlm.tables import columns_of_text, fill
 
 Parameterization = Literal["noncentered", "centered"]
+_PARAMETERIZATIONS = ("noncentered", "centered")
 
 
 @dataclass(frozen=True)
@@ -148,23 +150,75 @@ def build(
 
     Raises
     ------
-    FormulaError, DataError, FamilyError, PriorError
+    FormulaError, DataError, FamilyError, PriorError, EngineError
     """
+    _check_functions(functions)
     parsed = parse(formula, functions=tuple(functions or ()))
     resolved = get_family(family, link)
     encoding, design, frame, dropped = Encoding.learn(parsed, data, functions)
-    _check_family(resolved, encoding, design)
+    _check_family(resolved, encoding, design, dropped)
+    _check_names(encoding, resolved)
     continuous = resolved.response == "continuous"
     notes = check_design(design, unparse(parsed.response.expression), continuous=continuous)
     for note in notes:
         warn(note, DesignWarning)
-    assigned = resolve(_parameters(resolved, encoding, design), priors or {})
+    assigned = resolve(_parameters(resolved, encoding, design), {} if priors is None else priors)
+    _check_fixed_correlations(assigned, encoding.groups)
     chosen = _parameterization(parameterization, tuple(g.factor for g in encoding.groups))
     spec = ModelSpec(encoding, resolved, assigned, chosen, design.n, dropped, notes)
     return spec, design, frame
 
 
-def _check_family(family: Family, encoding: Encoding, design: Design) -> None:
+def _check_functions(functions: Mapping[str, Callable[..., Any]] | None) -> None:
+    if functions is None:
+        return
+    if not isinstance(functions, Mapping):
+        raise FormulaError(
+            f"functions are a dict of name and function; came {functions!r}.",
+            hint="Write functions={'f': f}.",
+        )
+    for name, function in functions.items():
+        if not isinstance(name, str) or not name.isidentifier() or not callable(function):
+            raise FormulaError(
+                f"functions are a dict of name and function; came {name!r}: {function!r}.",
+                hint="A name is letters, digits and underscores, as a formula calls it: f(x).",
+            )
+
+
+def _check_names(encoding: Encoding, family: Family) -> None:
+    """Refuse columns that would take the name of something else in the posterior."""
+    owners = dict.fromkeys((*names.RESERVED_VARIABLES, *family.shape_names), "hierlm itself")
+    for group in encoding.groups:
+        for name in names.of_factor(group.factor):
+            if name in owners:
+                raise DataError(
+                    f"the grouping factor {group.factor!r} needs the name {name!r} in the "
+                    f"posterior, which is taken by {owners[name]}.\n"
+                    "  Rename the column."
+                )
+            owners[name] = f"the grouping factor {group.factor!r}"
+    response = names.safe(unparse(encoding.formula.response.expression))
+    if response in owners:
+        raise DataError(
+            f"the response is called {response!r}, a name in the posterior that is taken by "
+            f"{owners[response]}.\n  Rename the column."
+        )
+
+
+def _check_fixed_correlations(priors: Priors, groups: tuple[GroupEncoding, ...]) -> None:
+    """Refuse a negative correlation that so many coefficients cannot all have."""
+    for group in groups:
+        q = max((len(part) for part in group.covariance.correlated_parts), default=0)
+        name = names.cor(group.factor)
+        prior = priors[name] if q else None
+        if isinstance(prior, Fixed) and prior.value * (q - 1) <= -1:
+            raise PriorError(
+                f"{name!r} cannot be fixed at {prior.value:g}: {q} coefficients cannot all have "
+                f"correlations of {-1 / (q - 1):.3g} or less.\n  Write LKJ(2), or a number above."
+            )
+
+
+def _check_family(family: Family, encoding: Encoding, design: Design, dropped: Dropped) -> None:
     formula, values = encoding.formula, encoding.values
     name = unparse(formula.response.expression)
     levels = values.response.levels if values.response is not None else None
@@ -180,21 +234,36 @@ def _check_family(family: Family, encoding: Encoding, design: Design) -> None:
             f"se() gives known standard deviations, and family {family.name} has no sigma.\n"
             "  It works with the families gaussian and student."
         )
-    family.check_response(design.response, design.trials, name=name)
+    # after rows were dropped, a position is not a row of the user's table
+    rows = [f"{i} of those used" for i in range(design.n)] if dropped.rows else None
+    family.check_response(design.response, design.trials, name=name, labels=rows)
 
 
 def _refuse_categories(family: Family, name: str, levels: tuple[str, ...]) -> None:
-    shown = ", ".join(levels[:6]) + (", ..." if len(levels) > 6 else "")
+    shown = ", ".join(levels[:4]) + (", ..." if len(levels) > 4 else "")
+    if all(map(_is_number, levels)):
+        raise FamilyError(
+            f"the response {name} holds numbers stored as text ({shown}).\n"
+            f"  Convert them: df[{name!r}] = pd.to_numeric(df[{name!r}])."
+        )
     if family.response == "binary":
         raise FamilyError(
-            f"the response {name} has {len(levels)} categories ({shown}); family {family.name} "
-            "needs two, of which the second counts as success."
+            f"the response {name} has {len(levels)} categor{'y' if len(levels) == 1 else 'ies'} "
+            f"({shown}); family {family.name} needs two, of which the second counts as success.\n"
+            f"  Choose one outcome: df[{name!r}] = (df[{name!r}] == {levels[0]!r}).astype(int)."
         )
     raise FamilyError(
         f"the response {name} is categorical ({shown}); family {family.name} needs numbers.\n"
-        "  For two categories use family='bernoulli'; numbers stored as text need "
-        f"df[{name!r}].astype(float)."
+        "  For two categories use family='bernoulli'; more than two are not supported."
     )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _parameters(family: Family, encoding: Encoding, design: Design) -> tuple[Parameter, ...]:
@@ -217,19 +286,25 @@ def _parameters(family: Family, encoding: Encoding, design: Design) -> tuple[Par
 def _parameterization(
     given: Mapping[str, Parameterization] | Parameterization | None, factors: tuple[str, ...]
 ) -> Mapping[str, Parameterization]:
+    allowed = "allowed: 'noncentered', 'centered'"
     if isinstance(given, str):
+        if given not in _PARAMETERIZATIONS:
+            raise EngineError(f"parameterization is {given!r}; {allowed}.")
         given = dict.fromkeys(factors, given)
-    given = given or {}
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise EngineError(
+            f"parameterization is {given!r}; {allowed}, or a dict of grouping factor and one of "
+            "these."
+        )
     for factor, value in given.items():
         if factor not in factors:
-            raise FormulaError(
+            raise EngineError(
                 f"parameterization names {factor!r}, which is no grouping factor of this model."
                 f"{did_you_mean(factor, factors)}\n  There are: {', '.join(factors) or 'none'}."
             )
-        if value not in ("noncentered", "centered"):
-            raise PriorError(
-                f"parameterization of {factor!r} is {value!r}; allowed: 'noncentered', 'centered'."
-            )
+        if value not in _PARAMETERIZATIONS:
+            raise EngineError(f"parameterization of {factor!r} is {value!r}; {allowed}.")
     return {factor: given.get(factor, "noncentered") for factor in factors}
 
 

@@ -5,6 +5,7 @@ The specification is not stored: it is learnt again from the stored rows, which 
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import warnings
@@ -17,7 +18,7 @@ import pandas as pd
 import xarray as xr
 
 from hierlm import names
-from hierlm.design import Design
+from hierlm.design import Design, Dropped
 from hierlm.errors import DataError, HierlmWarning
 from hierlm.spec import ModelSpec, build
 
@@ -44,7 +45,9 @@ def save(
     tree[_FRAME] = xr.DataTree(_frame_to_dataset(frame))
     tree.attrs["hierlm_format"] = _FORMAT
     tree.attrs["parameterization"] = json.dumps(dict(spec.parameterization))
-    tree.attrs["dropped"] = json.dumps([spec.dropped.total, dict(spec.dropped.by_column)])
+    tree.attrs["dropped"] = json.dumps(dataclasses.asdict(spec.dropped))
+    given = {item.origin: str(item.prior) for item in spec.priors if not item.is_default}
+    tree.attrs["given_priors"] = json.dumps(given)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         tree.to_netcdf(part, engine="h5netcdf")
@@ -83,10 +86,11 @@ def load(
             frame,
             family=attrs["family"],
             link=attrs["link"],
-            priors=json.loads(attrs["priors"]),
+            priors=json.loads(attrs["given_priors"]),
             parameterization=json.loads(attrs["parameterization"]),
             functions=functions,
         )
+    spec = dataclasses.replace(spec, dropped=Dropped(**json.loads(attrs["dropped"])))
     _check_agreement(Path(path), spec, tree)
     del tree[_FRAME]
     return spec, design, kept, tree

@@ -132,7 +132,7 @@ def tabulate(draws: Array, index: pd.Index, interval: Interval) -> pd.DataFrame:
 def fixef(spec: ModelSpec, idata: xr.DataTree, interval: Interval) -> pd.DataFrame:
     """Return the common effects, a row per coefficient, on the raw scale of the data."""
     index = pd.Index(spec.coefs, name=names.COEF)
-    draws = draws_of(idata, names.BETA) if spec.coefs else np.empty((0, 1))
+    draws = draws_of(idata, names.BETA) if spec.coefs else np.empty((0, 2))
     return tabulate(draws, index, interval)
 
 
@@ -205,5 +205,5 @@ def varcorr(
 def shapes(spec: ModelSpec, idata: xr.DataTree, interval: Interval) -> pd.DataFrame:
     """Return the constant distributional parameters: sigma, nu, alpha, kappa."""
     found = [shape.name for shape in spec.shapes]
-    draws = np.stack([draws_of(idata, name) for name in found]) if found else np.empty((0, 1))
+    draws = np.stack([draws_of(idata, name) for name in found]) if found else np.empty((0, 2))
     return tabulate(draws, pd.Index(found, name="parameter"), interval)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from hierlm.errors import DataError
 Array = NDArray[np.float64]
 
 _FEW_LEVELS = 5
+_LISTED = 8  # names in one message
 _FAR = 10.0  # |mean| / sd beyond which a predictor is far from its origin
 
 
@@ -38,9 +38,10 @@ def check_design(design: Design, response: str, *, continuous: bool) -> tuple[st
     Raises
     ------
     DataError
-        If the response is constant, a grouping factor has a single level, or the columns of the
-        common effects are linearly dependent.
+        If there is one row, no row has weight, the response is constant, a grouping factor has a
+        single level, or the columns of the common effects are linearly dependent.
     """
+    _check_rows(design)
     _check_response(design.response, response, continuous=continuous)
     for block in design.blocks:
         _check_levels(block)
@@ -48,8 +49,18 @@ def check_design(design: Design, response: str, *, continuous: bool) -> tuple[st
     confounded = continuous and design.se is None
     notes = [note for block in design.blocks for note in _block_notes(block, design.n, confounded)]
     if not continuous and np.ptp(design.response) == 0:
-        notes.append(f"{response} is {design.response[0]:g} in every row: the data say only that.")
+        notes.append(
+            f"the response {response} is {design.response[0]:g} in every row: there is nothing to "
+            "explain, and the priors decide. Is it the right column?"
+        )
     return (*notes, *_interaction_notes(design))
+
+
+def _check_rows(design: Design) -> None:
+    if design.n == 1:
+        raise DataError("there is one row; a model needs at least two.\n  Was the table filtered?")
+    if design.weights is not None and not design.weights.any():
+        raise DataError("every weight is zero: no row counts.\n  Weights count rows: 1, 2, ...")
 
 
 def _check_response(y: Array, response: str, *, continuous: bool) -> None:
@@ -74,28 +85,56 @@ def _check_rank(X: Array, coefs: tuple[str, ...]) -> None:
         return
     norms = np.linalg.norm(X, axis=0)
     scaled = X / np.where(norms > 0, norms, 1.0)
+    n, p = X.shape
+    if p > n:
+        raise DataError(
+            f"the common effects are {p} columns ({_listed(coefs)}), and there are only {n} rows.\n"
+            "  Leave terms out of the formula, or let levels vary by group, as in (1 | g)."
+        )
     triangle, order = qr(scaled, mode="r", pivoting=True)
-    diagonal = np.zeros(len(coefs))
-    found = np.abs(np.diag(triangle))
-    diagonal[: found.size] = found
+    diagonal = np.abs(np.diag(triangle))
     rank = int(np.sum(diagonal > 1e-9 * max(1.0, diagonal[0])))
-    if rank < len(coefs):
-        raise DataError(_dependent(scaled, coefs, order, rank, X.shape[0]))
+    if rank < p:
+        raise DataError(_dependent(scaled, coefs, _left_over(scaled) or sorted(order[rank:])))
 
 
-def _dependent(
-    X: Array, coefs: tuple[str, ...], order: NDArray[np.integer[Any]], rank: int, n: int
-) -> str:
+def _left_over(X: Array) -> list[int]:
+    """Return the columns that are combinations of columns before them."""
+    Q = np.empty((X.shape[0], 0))
+    left = []
+    for j, x in enumerate(X.T):
+        residual = x - Q @ (Q.T @ x)
+        residual -= Q @ (Q.T @ residual)  # once more, against rounding
+        size = np.linalg.norm(residual)
+        if size > 1e-8:
+            Q = np.column_stack([Q, residual / size])
+        else:
+            left.append(j)
+    return left
+
+
+def _dependent(X: Array, coefs: tuple[str, ...], left: Sequence[int]) -> str:
     """Say which columns are combinations of which others."""
-    kept, left = sorted(order[:rank]), sorted(order[rank:])
-    lines = [f"the common effects have {len(coefs)} columns but rank {rank} ({n} rows):"]
-    for column in left:
+    kept = [j for j in range(len(coefs)) if j not in set(left)]
+    lines = ["the common effects cannot be told apart:"]
+    for column in left[:_LISTED]:
         weights = np.linalg.lstsq(X[:, kept], X[:, column], rcond=None)[0]
         among = [coefs[k] for k, w in zip(kept, weights, strict=True) if abs(w) > 1e-6]
-        what = f"is a combination of {', '.join(among)}" if among else "is zero throughout"
+        what = f"is a combination of {_listed(among)}"
+        if not among:
+            what = "is zero in every row"
+        elif among == [names.INTERCEPT]:
+            what = "is the same in every row, as the intercept is"
         lines.append(f"    {coefs[column]} {what}")
-    lines.append("  Their coefficients cannot be told apart: leave a term out of the formula.")
+    if len(left) > _LISTED:
+        lines.append(f"    and {len(left) - _LISTED} more columns")
+    lines.append("  Leave a term out of the formula.")
     return "\n".join(lines)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = len(texts) - _LISTED
+    return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _block_notes(block: GroupBlock, n: int, confounded: bool) -> Iterator[str]:
@@ -108,7 +147,7 @@ def _block_notes(block: GroupBlock, n: int, confounded: bool) -> Iterator[str]:
     if confounded and levels == n and q == 1:
         yield (
             f"every level of {factor!r} has a single row: its sd and the residual sd cannot be "
-            "told apart, and only their priors separate them."
+            "told apart, and only their priors separate them. Leave the bar out."
         )
     elif levels * q > n:
         yield (

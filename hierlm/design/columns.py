@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from formulae import design_matrices
-from formulae.categorical import CategoricalBox
+from formulae.categorical import CategoricalBox, Sum, Treatment
 from formulae.environment import Environment
 from numpy.typing import NDArray
 
@@ -34,9 +35,8 @@ def environment(functions: Mapping[str, Callable[..., Any]]) -> Environment:
     """Return the names that a formula may call: numpy's elementwise ones and the caller's own."""
     elementwise = {name: getattr(np, name) for name in _ELEMENTWISE}
     module = SimpleNamespace(**elementwise)
-    return Environment(
-        [{**functions, **elementwise, "factor": _factor, "np": module, "numpy": module}]
-    )
+    own = {"factor": _Factor, "factor_treatment": _treatment, "factor_sum": _sum}
+    return Environment([{**functions, **elementwise, **own, "np": module, "numpy": module}])
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,10 @@ class Columns:
         if len(set(labels)) != len(labels):
             repeated = sorted({label for label in labels if labels.count(label) > 1})
             raise FormulaError(f"{repeated[0]!r} names two different columns.", text)
+        coefs = _relabel(labels, terms)
+        _check_finite(values, coefs)  # before means and scales are taken
         means = tuple(values.mean(axis=0).tolist())
-        columns = cls(terms, _relabel(labels, terms), means, _scales(matrix), _strip(matrix))
-        columns._check_finite(values)
+        columns = cls(terms, coefs, means, _scales(matrix), _strip(matrix))
         return columns, values
 
     def apply(self, frame: pd.DataFrame) -> Array:
@@ -147,25 +148,26 @@ class Columns:
         Raises
         ------
         DataError
-            If a computed column is not finite.
+            If a column cannot be computed on these rows, or is not finite.
         """
         if self._matrix is None:
             return np.empty((len(frame), 0))
-        with _explained(self.terms, str(self.terms)):
+        with _explained(self.terms):
             values = np.asarray(self._matrix.evaluate_new_data(frame).design_matrix, np.float64)
-        self._check_finite(values)
+        _check_finite(values, self.names)
         return values
 
-    def _check_finite(self, values: Array) -> None:
-        bad = ~np.isfinite(values)
-        if bad.any():
-            column = int(np.argmax(bad.any(axis=0)))
-            rows = np.flatnonzero(bad[:, column])
-            raise DataError(
-                f"{self.names[column]!r} is not finite in {rows.size} row(s), first in row "
-                f"{rows[0]} of those used.\n  Check its arguments: the log of zero or of a negative"
-                " number, or a division by zero."
-            )
+
+def _check_finite(values: Array, coefs: tuple[str, ...]) -> None:
+    bad = ~np.isfinite(values)
+    if bad.any():
+        column = int(np.argmax(bad.any(axis=0)))
+        rows = np.flatnonzero(bad[:, column])
+        raise DataError(
+            f"{coefs[column]!r} is not finite in {rows.size} row(s), first in row "
+            f"{rows[0]} of those used.\n  Check its arguments: the log of zero or of a negative"
+            " number, or a division by zero."
+        )
 
 
 def _spell(terms: Terms) -> str:
@@ -174,10 +176,13 @@ def _spell(terms: Terms) -> str:
     return " + ".join(parts)
 
 
+_FACTORS = {"C": "factor", "T": "factor_treatment", "S": "factor_sum"}
+
+
 def _spell_atom(node: Node) -> str:
-    """Spell a column or a call for formulae, whose own C() would sort the levels anew."""
-    if isinstance(node, Call) and node.function == "C":
-        node = replace(node, function="factor")
+    """Spell a column or a call for formulae, whose own factors want every level in every table."""
+    if isinstance(node, Call) and node.function in _FACTORS:
+        node = replace(node, function=_FACTORS[node.function])
     return spell_for_formulae(node)
 
 
@@ -190,11 +195,21 @@ def _relabel(labels: list[str], terms: Terms) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _factor(data: Any, contrast: Any = None, levels: Any = None) -> CategoricalBox:
-    """Treat a column as categorical, its categories in their own order."""
-    if levels is None and isinstance(data.dtype, pd.CategoricalDtype):
-        levels = list(data.cat.categories)
-    return CategoricalBox(data, contrast, levels)
+class _Factor(CategoricalBox):  # type: ignore[misc]  # formulae has no types
+    """A column as categories in their own order, of which new rows may have only some."""
+
+    levels: Any = None  # instead of a property that wants every level among the rows
+
+    def __init__(self, data: Any, contrast: Any = None, levels: Any = None) -> None:
+        super().__init__(data, contrast, levels)
+
+
+def _treatment(data: Any, ref: Any = None, levels: Any = None) -> _Factor:
+    return _Factor(data, Treatment(ref), levels)
+
+
+def _sum(data: Any, omit: Any = None, levels: Any = None) -> _Factor:
+    return _Factor(data, Sum(omit), levels)
 
 
 def _scales(matrix: Any) -> tuple[float, ...]:
@@ -217,24 +232,42 @@ def _strip(matrix: Any) -> Any:
         term.data = None
         for component in getattr(term, "components", ()):
             component.value = component._intermediate_data = None
+            _forget_basis(getattr(component, "call", None))
     return matrix
 
 
+def _forget_basis(lazy: Any) -> None:
+    """Drop the rows that cr(), cc() and tp() keep for a conversion that is not used here."""
+    transform: Any = getattr(lazy, "stateful_transform", None)
+    if hasattr(transform, "_random_state"):
+        transform._random_state = None
+    for argument in (*getattr(lazy, "args", ()), *getattr(lazy, "kwargs", {}).values()):
+        _forget_basis(argument)
+
+
 @contextlib.contextmanager
-def _explained(terms: Terms, text: str) -> Any:
-    """Turn whatever formulae raises (and prints) into an error that says which term failed."""
+def _explained(terms: Terms, text: str | None = None) -> Any:
+    """Turn whatever formulae raises (and prints) into an error that says which term failed.
+
+    Without `text` the formula has been computed before: the rows are at fault.
+    """
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        # What is not finite is found, and said, when the columns are there.
+        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
             yield
     except Exception as error:
-        culprit = _culprit(terms, str(error))
+        reason = _relabel([str(error)], terms)[0]
+        culprit = _culprit(terms, reason)
         start, end = culprit.span if culprit is not None else (None, None)
         what = unparse(culprit) if culprit is not None else str(terms)
-        raise FormulaError(f"{what!r} cannot be computed: {error}", text, start, end) from error
+        if text is None:
+            raise DataError(f"{what!r} cannot be computed on these rows: {reason}") from error
+        raise FormulaError(f"{what!r} cannot be computed: {reason}", text, start, end) from error
 
 
 def _culprit(terms: Terms, message: str) -> Node | None:
     nodes = [node for product in terms.products for node in product]
-    named = [n for n in nodes if isinstance(n, Name | Call) and any(c in message for c in names(n))]
+    words = set(re.findall(r"[\w.]+", message))
+    named = [n for n in nodes if isinstance(n, Name | Call) and words & set(names(n))]
     calls = [node for node in nodes if isinstance(node, Call)]
     return (named or (calls if len(calls) == 1 else []) or [None])[0]

@@ -22,6 +22,7 @@ from hierlm.design.frames import (
     refuse_missing,
 )
 from hierlm.design.levels import Levels
+from hierlm.design.precheck import check_before
 from hierlm.design.values import RowValues, learn_row_values
 from hierlm.errors import FormulaError
 from hierlm.formula import Formula, GroupTerm
@@ -121,6 +122,7 @@ class Encoding:
         """
         env = environment(functions or {})
         frame, dropped = complete_rows(read_columns(data, formula.columns), formula)
+        check_before(formula, frame)
         predictors = _learn_predictors(formula, frame)
         coded = _code(frame, predictors)
         common, X = Columns.learn(Terms.of(formula.common, formula.text), coded, env, formula.text)
@@ -175,7 +177,16 @@ def _bars(formula: Formula) -> dict[str, list[GroupTerm]]:
     """Return the bars by grouping factor, in order."""
     bars: dict[str, list[GroupTerm]] = {}
     for term in formula.groups:
-        bars.setdefault(names.factor_name(term.factor), []).append(term)
+        same = bars.setdefault(names.factor_name(term.factor), [])
+        if same and same[0].factor != term.factor:
+            raise FormulaError(
+                f"the grouping factors {same[0].name!r} and {term.name!r} would both be called "
+                f"{names.factor_name(term.factor)!r}.",
+                formula.text,
+                *term.span,
+                "Rename one of the columns: '/' and spaces at the ends do not count.",
+            )
+        same.append(term)
     return bars
 
 
@@ -200,8 +211,8 @@ def _learn_group(
             f"{repeated[0]!r} varies by {factor!r} in two bars; its two sds cannot be told apart.",
             text,
             *bars[-1].left.span,
-            f"Write (1 + x | {factor}), or (1 | {factor}) + (0 + x | {factor}) for uncorrelated "
-            "effects.",
+            f"Write one bar, as in (1 + x | {factor}); or begin the second with 0, as in (1 | "
+            f"{factor}) + (0 + x | {factor}), for uncorrelated effects.",
         )
     Z = np.hstack(matrices)
     return group, GroupBlock(factor, levels.labels, group.coefs, group.covariance, codes, Z)

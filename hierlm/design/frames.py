@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ class Dropped:
 
     total: int
     rows: int
-    by_column: Mapping[str, int]
+    by_column: dict[str, int]
 
     def __str__(self) -> str:
         if not self.rows:
@@ -67,7 +66,8 @@ class Predictor:
                     f"column {self.name!r} was a column of numbers and is now of type "
                     f"{column.dtype}."
                 )
-            return column.to_numpy()
+            is_bool = pd.api.types.is_bool_dtype(column)
+            return column.to_numpy(dtype=np.int64 if is_bool else None)  # True + True is 2
         codes = encode(column, self.levels)
         if (codes < 0).any():
             unseen = sorted({label(value) for value in column[codes < 0]})
@@ -96,7 +96,7 @@ def learn_predictor(column: pd.Series[Any], formula: Formula) -> Predictor:
         return Predictor(name)
     if pd.api.types.is_datetime64_any_dtype(column) or pd.api.types.is_timedelta64_dtype(column):
         raise DataError(
-            f"column {name!r} is of type {column.dtype}; a predictor is numbers or categories.\n"
+            f"column {name!r} is of type {column.dtype}; a model takes numbers or categories.\n"
             f"  Make numbers of it, as in (df[{name!r}] - df[{name!r}].min()).dt.days."
         )
     return Predictor(name, learn_labels(column, numeric_text=False))
@@ -126,18 +126,24 @@ def complete_rows(frame: pd.DataFrame, formula: Formula) -> tuple[pd.DataFrame, 
     incomplete = missing.to_numpy().any(axis=1)
     dropped = Dropped(len(frame), int(incomplete.sum()), counts)
     if dropped.rows == dropped.total:
-        listed = ", ".join(f"{name} ({count})" for name, count in counts.items())
-        raise DataError(
-            f"every one of the {dropped.total} rows has a missing value: {listed}.\n"
-            f"  The formula uses {', '.join(formula.columns)}; leave out the column that is empty."
-        )
+        raise DataError(_all_missing(dropped))
     if dropped.rows:
         warn(f"{dropped}.", DataWarning)
-        frame = frame.loc[~incomplete].reset_index(drop=True)
-    frame = frame.apply(_without_nullable) if dropped.rows else frame
+        frame = frame.loc[~incomplete].apply(_without_nullable)
     for name in frame.columns:
         _refuse_infinite(frame[name])
-    return frame, dropped
+    return frame.reset_index(drop=True), dropped
+
+
+def _all_missing(dropped: Dropped) -> str:
+    listed = ", ".join(f"{name} {count}" for name, count in dropped.by_column.items())
+    empty = [name for name, count in dropped.by_column.items() if count == dropped.total]
+    hint = (
+        f"Leave {' and '.join(empty)} out of the formula: nothing is there."
+        if empty
+        else "No column is empty, but no row has them all: were tables joined by the wrong key?"
+    )
+    return f"each of the {dropped.total} rows has a missing value ({listed}).\n  {hint}"
 
 
 def refuse_missing(frame: pd.DataFrame) -> None:
@@ -170,7 +176,8 @@ def _refuse_infinite(column: pd.Series[Any]) -> None:
     rows = np.flatnonzero(np.isinf(column.to_numpy(dtype=np.float64)))
     if rows.size:
         raise DataError(
-            f"column {column.name!r} is infinite in {rows.size} row(s), first in row {rows[0]}.\n"
+            f"column {column.name!r} is infinite in {rows.size} row(s), first in row "
+            f"{column.index[rows[0]]}.\n"
             "  Drop these rows, or find out where the infinity comes from (a log of zero?)."
         )
 

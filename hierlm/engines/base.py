@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ import xarray as xr
 from hierlm.design import Design
 from hierlm.errors import EngineError
 from hierlm.spec import ModelSpec
+
+_SEEDS = 2**63  # a saved fit holds its seed as a signed integer of 64 bits
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,10 @@ class Settings:
     def __post_init__(self) -> None:
         for name, least in (("draws", 1), ("tune", 0), ("chains", 1), ("cores", 1)):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            if not _is_whole(value) or value < least:
                 raise EngineError(f"{name} is a whole number of at least {least}; came {value!r}.")
-        if not 0 < self.target_accept < 1:
+            object.__setattr__(self, name, int(value))
+        if not isinstance(self.target_accept, Real) or not 0 < self.target_accept < 1:
             raise EngineError(f"target_accept lies between 0 and 1; came {self.target_accept!r}.")
 
 
@@ -77,7 +81,12 @@ def settings(
     """
     made = Settings(chains=chains, cores=1, seed=_seed(seed), **others)
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return replace(made, cores=cores or min(chains, available or os.cpu_count() or 1))
+    free = min(chains, available or os.cpu_count() or 1)
+    return replace(made, cores=free if cores is None else cores)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def _seed(seed: int | np.random.Generator | None) -> int:
@@ -85,9 +94,10 @@ def _seed(seed: int | np.random.Generator | None) -> int:
         return int(seed.integers(2**31 - 1))
     if seed is None:
         return int(np.random.default_rng().integers(2**31 - 1))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    if not _is_whole(seed) or not 0 <= seed < _SEEDS:
         raise EngineError(
-            f"seed is a non-negative whole number or a numpy.random.Generator; came {seed!r}."
+            "seed is a whole number from 0 (below 2**63) or a numpy.random.Generator; came "
+            f"{seed!r}."
         )
     return int(seed)
 

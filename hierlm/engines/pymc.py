@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +85,10 @@ class PymcEngine(Engine):
 
 def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, float]:
     nutpie = importlib.import_module("nutpie")
-    compiled = nutpie.compile_pymc_model(model)
+    with warnings.catch_warnings():
+        # said of C code that computes the initial point; the sampler itself runs on numba
+        warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS", UserWarning)
+        compiled = nutpie.compile_pymc_model(model)
     ready = time.perf_counter()
     with Progress(settings) as progress:
         tree = nutpie.sample(

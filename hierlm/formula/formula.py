@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from hierlm.errors import FormulaError, FormulaWarning
+from hierlm.errors import FormulaError, FormulaWarning, warn
 from hierlm.formula.functions import check_calls, check_functions
 from hierlm.formula.grouping import grouping_factors
 from hierlm.formula.parser import parse_tree
@@ -15,6 +14,8 @@ from hierlm.formula.syntax import BarNode, Call, Name, Node, Number, Span, names
 from hierlm.formula.terms import check_terms, model_terms, summands, total
 from hierlm.formula.tokens import fault
 from hierlm.formula.writing import quote, unparse
+
+MAX_LENGTH = 20_000  # the parser allows some 300 terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,9 @@ def parse(text: str, functions: Collection[str] = ()) -> Formula:
         raise FormulaError(f"A formula is text, got {type(text).__name__}.", hint='Write "y ~ x".')
     if not text.strip():
         raise FormulaError("The formula is empty.", hint='Write "y ~ x + (x | g)".')
+    if len(text) > MAX_LENGTH:
+        message = f"The formula has {len(text):,} characters; at most {MAX_LENGTH:,} are read."
+        raise FormulaError(message, hint="Compute columns in the table, then name them.")
     check_functions(functions)
     left, right = parse_tree(text)
     formula = _Reader(text, functions).read(left, right)
@@ -216,7 +220,7 @@ class _Reader:
         message = "(1 || g) has one coefficient, which has nothing to correlate with."
         hint = "Write (1 | g); for an uncorrelated slope, (1 + x || g)."
         note = fault(self.text, bar.span, message, hint)
-        warnings.warn(str(note), FormulaWarning, stacklevel=5)
+        warn(str(note), FormulaWarning)
 
 
 def _check_response_once(formula: Formula, right: Node) -> None:

@@ -6,10 +6,22 @@ evaluated. The caller's own functions are admitted by name, and only those.
 
 from __future__ import annotations
 
+import builtins
+import math
 from collections.abc import Collection
 
 from hierlm.errors import FormulaError, did_you_mean
-from hierlm.formula.syntax import Call, Name, Node, Span, children, names
+from hierlm.formula.syntax import (
+    Binary,
+    Call,
+    Name,
+    Node,
+    Number,
+    Span,
+    Unary,
+    children,
+    names,
+)
 from hierlm.formula.tokens import fault
 
 ELEMENTWISE = {
@@ -151,6 +163,8 @@ def check_calls(node: Node, text: str, functions: Collection[str] = ()) -> None:
         node, is_contrast = stack.pop()
         if isinstance(node, Call) and not is_contrast:
             _check_call(node, text, functions)
+        if isinstance(node, Binary) and node.op == "**" and not names(node):
+            _check_constant(node, text)
         categorical = isinstance(node, Call) and node.function == "C"
         below = children(node)
         stack.extend(
@@ -177,12 +191,59 @@ def _check_call(call: Call, text: str, functions: Collection[str]) -> None:
         raise fault(text, call.span, f"{name}() is not available.", REMEDIES[name])
     known = {*ELEMENTWISE, *TRANSFORMS, *STRUCTURAL, *functions}
     bare = name.rpartition(".")[2]
-    raise fault(
-        text,
-        call.span,
-        f"{name}() is not a function of formulas.{did_you_mean(bare, sorted(known))}",
-        f'To use a function of your own, pass functions={{"{bare}": {bare}}}.',
-    )
+    near = did_you_mean(bare, sorted(known))
+    hint = f'To use a function of your own, pass functions={{"{bare}": {bare}}}.'
+    if "__" in name or hasattr(builtins, bare):
+        hint = "A formula runs no code: it names columns and calls a few known functions."
+    raise fault(text, call.span, f"{name}() is not a function of formulas.{near}", hint)
+
+
+_LARGEST = 1e15
+
+
+def _check_constant(power: Binary, text: str) -> None:
+    """Refuse 10**10**10, which Python would compute to the last digit."""
+    if not abs(constant_value(power) or 0.0) <= _LARGEST:
+        raise fault(text, power.span, "This number is too large.", "Write it as in 1e20.")
+
+
+def constant_value(node: Node) -> float | None:
+    """Return the value of arithmetic on numbers, infinite when too large; None for other nodes.
+
+    Examples
+    --------
+    >>> constant_value(Binary("**", Number("10"), Number("3")))
+    1000.0
+    """
+    match node:
+        case Number(text):
+            return float(text)
+        case Unary(op, operand):
+            value = constant_value(operand)
+            return -value if op == "-" and value is not None else value
+        case Binary(op, left, right):
+            a, b = constant_value(left), constant_value(right)
+            return None if a is None or b is None else _compute(op, a, b)
+        case _:
+            return None
+
+
+def _compute(op: str, a: float, b: float) -> float | None:
+    try:
+        match op:
+            case "+":
+                return a + b
+            case "-":
+                return a - b
+            case "*":
+                return a * b
+            case "/":
+                return a / b
+            case "**":
+                return math.pow(a, b)
+    except (OverflowError, ValueError, ZeroDivisionError):
+        return math.inf
+    return None
 
 
 def _check_arguments(call: Call, text: str) -> None:

@@ -15,6 +15,8 @@ from hierlm.priors.values import LKJ, Fixed, Prior
 
 PriorLike = Prior | str | float
 
+_SHOWN = 30
+
 _SUPPORT: dict[Kind, tuple[float, float]] = {
     "coefficient": (-np.inf, np.inf),
     "sd": (0.0, np.inf),
@@ -91,9 +93,21 @@ def resolve(parameters: tuple[Parameter, ...], given: Mapping[str, PriorLike]) -
         If a name belongs to no parameter, both spellings of the intercept are given, or a prior's
         support is wrong for its parameter.
     """
-    priors = {name: as_prior(value) for name, value in given.items()}
-    _check_names(priors, parameters)
+    if not isinstance(given, Mapping):
+        raise PriorError(
+            f"priors are a dict of parameter and prior; came {given!r}.\n"
+            "  Write priors={'beta': hl.Normal(0, 20)}."
+        )
+    _check_names(given, parameters)
+    priors = {name: _read(name, value) for name, value in given.items()}
     return Priors(tuple(_assign(parameter, priors) for parameter in parameters))
+
+
+def _read(name: str, value: PriorLike) -> Prior:
+    try:
+        return as_prior(value)
+    except PriorError as error:
+        raise PriorError(f"prior of {name!r}: {error}") from None
 
 
 def _assign(parameter: Parameter, priors: Mapping[str, Prior]) -> Assigned:
@@ -108,7 +122,7 @@ def _assign(parameter: Parameter, priors: Mapping[str, Prior]) -> Assigned:
     return Assigned(name, parameter.kind, prior, origin, "")
 
 
-def _check_names(priors: Mapping[str, Prior], parameters: tuple[Parameter, ...]) -> None:
+def _check_names(priors: Mapping[str, PriorLike], parameters: tuple[Parameter, ...]) -> None:
     known: dict[str, None] = {}
     for parameter in parameters:
         if parameter.name == names.INTERCEPT_CENTERED:
@@ -118,9 +132,10 @@ def _check_names(priors: Mapping[str, Prior], parameters: tuple[Parameter, ...])
         known.update(dict.fromkeys(parameter.classes))
     for name in priors:
         if name not in known:
+            more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
             raise PriorError(
                 f"no parameter is called {name!r}.{did_you_mean(name, known)}\n"
-                f"  This model has: {', '.join(known)}."
+                f"  This model has: {', '.join(list(known)[:_SHOWN])}{more}."
             )
     if names.INTERCEPT in priors and names.INTERCEPT_CENTERED in priors:
         raise PriorError(
@@ -139,14 +154,14 @@ def _check_support(prior: Prior, name: str, kind: Kind) -> None:
             "  Write it on cor or cor_<factor>."
         )
     lower, upper = _SUPPORT[kind]
+    if isinstance(prior, Fixed) and prior.value <= lower:
+        raise PriorError(f"{name!r} cannot be fixed at {prior.value:g}: it is positive.")
     if prior.support[0] < lower or prior.support[1] > upper:
         raise PriorError(
             f"{prior} allows negative values, and {name!r} is positive.\n"
             "  Allowed: HalfNormal, HalfStudentT, HalfCauchy, Exponential, Gamma, InverseGamma, "
             "LogNormal, or a Uniform from zero up."
         )
-    if isinstance(prior, Fixed) and kind != "coefficient" and prior.value <= 0:
-        raise PriorError(f"{name!r} cannot be fixed at {prior.value:g}: it is positive.")
 
 
 def _check_correlation(prior: Prior, name: str) -> None:
@@ -154,6 +169,8 @@ def _check_correlation(prior: Prior, name: str) -> None:
         return
     if isinstance(prior, Fixed) and -1 < prior.value < 1:
         return
+    if isinstance(prior, Fixed):
+        raise PriorError(f"{name!r} cannot be fixed at {prior.value:g}: it is between -1 and 1.")
     raise PriorError(
         f"{prior} cannot be the prior of {name!r}.\n"
         "  Correlations have an LKJ prior, as in LKJ(2), or a number in (-1, 1) that fixes them; "

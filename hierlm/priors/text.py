@@ -195,7 +195,7 @@ def _counted(n: int) -> str:
 
 
 def _wrong(cls: type[Prior], text: str, reason: str) -> PriorError:
-    end = "" if reason.endswith("?") else "."
+    end = "" if reason.endswith(("?", ".")) else "."
     return PriorError(f"{text!r}: {reason}{end}\n  Write {_signature(cls)}.")
 
 

@@ -203,9 +203,13 @@ _CONVERTERS: dict[str, Callable[[pd.Series], pd.Series]] = {
 
 def _refusal(column: pd.Series, name: str) -> str:
     types = list(dict.fromkeys(type(value).__name__ for value in column.dropna().head(1000)))
+    stray = (
+        f"\n  If they are numbers with stray text: pd.to_numeric(data[{name!r}], errors='coerce')."
+    )
     came = " and ".join(types[:4]) if column.dtype == object else str(column.dtype)
     return (
         f"column {name!r} holds {came}.\n"
         "  A column holds numbers, text, booleans, categories or dates, of one kind throughout.\n"
         f"  If its values are labels, make them text: data[{name!r}].astype(str)."
+        + (stray if {"str"} < set(types) <= {"str", "int", "float"} else "")
     )

@@ -195,8 +195,9 @@ def _as_table(data: Any) -> Table:
         return NarwhalsTable(frame)
     if isinstance(data, Mapping):
         return MappingTable(data)
+    kind = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
     raise DataError(
-        f"the data are a {type(data).__module__}.{type(data).__qualname__}, which is no table "
+        f"the data are a {kind}, which is no table "
         "with named columns.\n"
         "  Give a data frame (pandas, polars, pyarrow), a dict of equally long columns, or the\n"
         "  path of a .csv, .tsv or .parquet file."

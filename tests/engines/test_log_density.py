@@ -49,9 +49,7 @@ def _values(model: hl.Model, check: dict[str, Any]) -> dict[str, np.ndarray]:
         order = [given["levels"].index(level) for level in group.levels.labels]
         effects = np.asarray(given["u"], float).reshape(len(order), -1)[order]
         values[names.effects(group.factor)] = effects
-        keys = (
-            [f"sd_{plain(coef)}" for coef in group.coefs] if single else [f"sd_{group.factor}"]
-        )
+        keys = [f"sd_{plain(coef)}" for coef in group.coefs] if single else [f"sd_{group.factor}"]
         if keys[0] not in params:
             keys = [f"sd_{group.factor}"]
         values[names.sd(group.factor)] = np.array([params[key] for key in keys])

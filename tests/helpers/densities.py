@@ -30,9 +30,7 @@ def random_values(model: Model, rng: np.random.Generator) -> Values:
         if group.covariance.pairs:
             prior = spec.priors[names.cor(group.factor)]
             R = LKJ(2).rvs(rng, q, ()) if isinstance(prior, LKJ) else np.full((q, q), prior.value)
-            values[names.cor(group.factor)] = np.array(
-                [R[i, j] for i, j in group.covariance.pairs]
-            )
+            values[names.cor(group.factor)] = np.array([R[i, j] for i, j in group.covariance.pairs])
         values[names.effects(group.factor)] = rng.normal(0, 0.3, (J, q))
     for shape in spec.shapes:
         values[shape.name] = np.array(_fixed(spec, shape.name, rng.uniform(2.5, 5)))
@@ -68,9 +66,7 @@ def _log_effects(group: Any, values: Values) -> float:
     T = np.linalg.cholesky(_covariance(group, values))
     z = np.linalg.solve(T, b.T)
     return float(
-        -0.5 * np.sum(z**2)
-        - 0.5 * b.size * np.log(2 * np.pi)
-        - len(b) * np.log(np.diag(T)).sum()
+        -0.5 * np.sum(z**2) - 0.5 * b.size * np.log(2 * np.pi) - len(b) * np.log(np.diag(T)).sum()
     )
 
 

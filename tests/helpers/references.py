@@ -78,34 +78,35 @@ REFERENCES = [
         "Dyestuff",
         "Yield ~ 1 | Batch",
         {"Intercept": "normal(1500, 200)", "sd": "halfnormal(100)", "sigma": "halfnormal(100)"},
+        options={"target_accept": 0.95, "draws": 4000},
     ),
     Reference(
         "exact_dyestuff2",
         "Dyestuff2",
         "Yield ~ 1 + (1 | Batch)",
         {"Intercept": "normal(5, 10)", "sd": "halfnormal(5)", "sigma": "halfnormal(5)"},
-        options={"target_accept": 0.95},
+        options={"target_accept": 0.99},
     ),
     Reference(
         "exact_eight_schools",
         "eight_schools",
         "y | se(sigma) ~ 1 + (1 | school)",
         {"Intercept": "normal(0, 5)", "sd": "halfcauchy(5)"},
-        options={"target_accept": 0.95},
+        options={"target_accept": 0.99},
     ),
     Reference(
         "exact_penicillin_crossed",
         "Penicillin",
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
         _PENICILLIN,
-        options={"target_accept": 0.95},
+        options={"target_accept": 0.95, "draws": 12_000},  # intercept and effects trade off
     ),
     Reference(
         "bayes_penicillin_crossed",
         "Penicillin",
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
         _PENICILLIN,
-        options={"target_accept": 0.95},
+        options={"target_accept": 0.95, "draws": 12_000},  # intercept and effects trade off
     ),
     Reference(
         "bayes_cbpp_binomial",
@@ -120,6 +121,7 @@ REFERENCES = [
         "count ~ zAge + zBase * Trt + (1 | patient) + (1 | obs)",
         _POISSON,
         family="poisson",
+        options={"draws": 8000},
     ),
     Reference(
         "bayes_radon_slope_uranium",
@@ -135,7 +137,7 @@ REFERENCES = [
         "score ~ Machine + (0 + Machine | Worker)",
         {"Intercept": "normal(60, 20)", "beta": "normal(0, 20)", "sd": "halfnormal(10)"}
         | {"cor": "lkj(2)", "sigma": "halfnormal(5)"},
-        options={"target_accept": 0.95},
+        options={"target_accept": 0.99},
     ),
 ]
 

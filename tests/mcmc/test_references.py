@@ -16,7 +16,8 @@ QUANTILES = {"q5": 0.05, "q50": 0.5, "q95": 0.95}
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.id)
 def test_posterior_equals_the_reference(reference: Reference) -> None:
     model = reference.model()
-    fit = model.fit(draws=2000, tune=1000, seed=20261120, progress=False, **reference.options)
+    options = {"draws": 2000} | reference.options
+    fit = model.fit(seed=20261120, progress=False, **options)
     assert fit.convergence.divergences == 0
     assert fit.convergence.r_hat.value < 1.02
     expected = reference.read()

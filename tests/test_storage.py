@@ -1,0 +1,128 @@
+"""Saving and loading: the same fit, one file, nothing executed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.fits import synthetic_fit
+
+import hierlm as hl
+
+
+def _round_trip(model: hl.Model, path: Path) -> tuple[hl.Fit, hl.Fit]:
+    fit = synthetic_fit(model)
+    fit.save(path)
+    return fit, hl.load(path)
+
+
+def test_a_loaded_fit_is_the_fit(tmp_path: Path) -> None:
+    data = hl.load_dataset("sleepstudy")
+    fit, loaded = _round_trip(
+        hl.Model("Reaction ~ poly(Days, 2) + (Days | Subject)", data), tmp_path / "fit.nc"
+    )
+    assert repr(loaded) == repr(fit)
+    assert loaded.idata["posterior"].to_dataset().equals(fit.idata["posterior"].to_dataset())
+    assert pytest.approx(fit.design.X) == loaded.design.X
+    assert list(tmp_path.iterdir()) == [tmp_path / "fit.nc"]
+
+
+def test_every_kind_of_column_survives(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    n = 40
+    data = pd.DataFrame(
+        {
+            "y": rng.normal(size=n),
+            "flag": rng.integers(0, 2, n).astype(bool),
+            "my col": rng.normal(size=n),
+            "size": pd.Categorical(
+                rng.choice(["small", "large", "mid"], n), ["small", "mid", "large", "unused"]
+            ),
+            "site": rng.choice(["north/1", "süd", "<b>"], n),
+            "id": np.repeat(np.arange(308, 318), 4),
+        }
+    )
+    with pytest.warns(hl.DesignWarning, match="'site' has 3 levels"):
+        model = hl.Model("y ~ flag + `my col` + size + (1 | id) + (1 | site)", data)
+    fit, loaded = _round_trip(model, tmp_path / "fit.nc")
+    assert loaded.spec.coefs == fit.spec.coefs
+    assert pytest.approx(fit.design.X) == loaded.design.X
+    assert [g.levels.labels for g in loaded.spec.groups] == [
+        g.levels.labels for g in fit.spec.groups
+    ]
+    assert str(loaded.spec) == str(fit.spec)
+
+
+def test_dropped_rows_are_remembered(tmp_path: Path) -> None:
+    data = hl.load_dataset("sleepstudy")
+    data.loc[3, "Days"] = np.nan
+    with pytest.warns(hl.DataWarning, match="1 of 180 rows dropped"):
+        model = hl.Model("Reaction ~ Days + (1 | Subject)", data)
+    _, loaded = _round_trip(model, tmp_path / "fit.nc")
+    assert loaded.spec.dropped.rows == 1
+    assert "1 of 180 rows dropped for missing values (Days 1)" in repr(loaded)
+
+
+def test_own_functions_come_from_the_caller(tmp_path: Path) -> None:
+    data = hl.load_dataset("sleepstudy")
+    functions = {"half": lambda x: x / 2}
+    fit = synthetic_fit(
+        hl.Model("Reaction ~ half(Days) + (1 | Subject)", data, functions=functions)
+    )
+    fit.save(tmp_path / "fit.nc")
+    with pytest.raises(hl.FormulaError, match="half"):
+        hl.load(tmp_path / "fit.nc")
+    assert hl.load(tmp_path / "fit.nc", functions=functions).spec.coefs == fit.spec.coefs
+
+
+def test_a_failed_save_leaves_the_older_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "fit.nc"
+    fit = synthetic_fit(hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff")))
+    fit.save(path)
+    before = path.read_bytes()
+
+    def full(self: object, *args: object, **kwargs: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(type(fit.idata), "to_netcdf", full)
+    with pytest.raises(OSError, match="No space left"):
+        fit.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fit.nc"
+    fit = synthetic_fit(hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff")))
+    fit.save(path)
+    (tmp_path / "short.nc").write_bytes(path.read_bytes()[:2000])
+    (tmp_path / "text.nc").write_text("hello")
+    fit.idata["posterior"].to_dataset().to_netcdf(tmp_path / "plain.nc", engine="h5netcdf")
+    for name, message in [
+        ("short.nc", "cannot be read as netCDF"),
+        ("text.nc", "cannot be read as netCDF"),
+        ("plain.nc", "is not a fit that hierlm saved"),
+        ("none.nc", "there is no file"),
+    ]:
+        with pytest.raises(hl.DataError, match=message):
+            hl.load(tmp_path / name)
+
+
+def test_another_format_and_edited_rows_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fit.nc"
+    synthetic_fit(hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff"))).save(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["hierlm_format"] = 99
+    with pytest.raises(hl.DataError, match=r"format 99; this version of hierlm reads format 1"):
+        hl.load(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["hierlm_format"] = 1
+        codes = file["model_frame/column_1"]
+        codes[codes[:] == 5] = 0  # a level loses all its rows
+    with pytest.raises(hl.DataError, match="its draws and rows differ in 'Batch'"):
+        hl.load(path)
