@@ -7,26 +7,20 @@ user's mistake is one message and exit code 2, Ctrl-C is 130, a reader that left
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import math
 import os
-import signal
 import sys
 import tempfile
 import textwrap
-import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-
 from hierlm.datasets import catalog, describe_dataset, list_datasets, load_dataset
 from hierlm.datasets.catalog import entry
+from hierlm.document import STAGES, document, to_json
 from hierlm.engines import settings
 from hierlm.engines.pymc import SAMPLERS
 from hierlm.errors import ConvergenceWarning, DatasetError, HierlmError, HierlmWarning
@@ -34,7 +28,6 @@ from hierlm.families import family_names
 from hierlm.modeling import Model
 from hierlm.results import Fit
 from hierlm.sources.files import open_file
-from hierlm.summaries import Interval
 from hierlm.tables import WIDTH, columns_of_text, fill
 
 _DESCRIPTION = "Bayesian hierarchical models from a mixed-model formula and a table."
@@ -53,15 +46,10 @@ Try next
   hierlm datasets                  the other data sets; with a name, all about that one
   hierlm fit --help                your own table and formula
   hierlm fit cbpp "p(incidence, size) ~ period + (1 | herd)" --family binomial"""
-_STAGES = ("import", "compile", "sampling")
 
 
 class CommandError(HierlmError):
     """A command line that cannot be carried out."""
-
-
-class _Stopped(BaseException):
-    """Ctrl-C, under another name: nutpie takes KeyboardInterrupt for "enough draws"."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -89,14 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0, 2 after a mistake, 130 after Ctrl-C, 141 when the reader left.
     """
     try:
-        with warnings.catch_warnings(), _stoppable():
+        with warnings.catch_warnings():
             _show_notes()
             _run(argv)
             sys.stdout.flush()
     except HierlmError as error:
         print(_wrapped(f"hierlm: {error}"), file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, _Stopped):
+    except KeyboardInterrupt:
         print("hierlm: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
@@ -162,8 +150,8 @@ def _add_sampling(parser: argparse.ArgumentParser, seed: int | None = None) -> N
     add("--cores", type=int, metavar="N", help="default: one per chain, as far as there are")
     says = f"the same seed gives the same draws (default: {'random' if seed is None else seed})"
     add("--seed", type=int, metavar="N", default=seed, help=says)
-    says = "in (0, 1); nearer 1 for fewer divergences (default: 0.8)"
-    add("--target-accept", type=float, metavar="P", default=0.8, help=says)
+    says = "in (0, 1); nearer 1 for fewer divergences (default: 0.9)"
+    add("--target-accept", type=float, metavar="P", default=0.9, help=says)
     add("--engine", metavar="E", default="auto", help="default: auto")
     says = f"{', '.join(SAMPLERS)} (default: nutpie)"
     add("--sampler", metavar="S", default="nutpie", choices=SAMPLERS, help=says)
@@ -178,7 +166,7 @@ def _demo(args: argparse.Namespace) -> None:
     print(fill(dataset.question), fill(_IN_WORDS), f"\n{model}\n", sep="\n", flush=True)
     fit = _sample(model, args)
     attrs = fit.idata.attrs
-    times = [f"{stage} {attrs[f'{stage}_time']:.1f} s" for stage in _STAGES]
+    times = [f"{stage} {attrs[f'{stage}_time']:.1f} s" for stage in STAGES]
     print(f"{fit}\n\nTime: {', '.join(times)}.\n\n{_NEXT}")
 
 
@@ -236,55 +224,6 @@ def _sampling(args: argparse.Namespace) -> dict[str, Any]:
     options = {name: getattr(args, name) for name in names} | {"progress": not args.quiet}
     settings(**options)
     return options
-
-
-def document(fit: Fit) -> dict[str, Any]:
-    """Return what ``hierlm fit --json`` says of a fit; names are those of `Fit.summary`."""
-    spec, attrs, convergence, interval = fit.spec, fit.idata.attrs, fit.convergence, Interval()
-    diagnostics = ("ess_bulk", "ess_tail", "r_hat")
-    renamed = dict(zip(interval.columns, ("lower", "upper"), strict=True))
-    table = fit.summary(ci_prob=interval.prob, ci_kind=interval.kind).rename(columns=renamed)
-    table = table[["mean", "sd", "lower", "upper", *diagnostics]]
-    return {
-        "formula": spec.formula,
-        "family": spec.family.name,
-        "link": spec.family.link.name,
-        "n_rows": spec.n_rows,
-        "n_dropped": spec.dropped.rows,
-        "groups": [
-            {"name": g.factor, "levels": len(g.levels.labels), "coefs": g.coefs}
-            for g in spec.groups
-        ],
-        **{key: attrs[key] for key in ("seed", "engine", "sampler", "draws", "tune", "chains")},
-        "timings": {stage: attrs.get(f"{stage}_time") for stage in _STAGES},
-        "convergence": {
-            "trusted": convergence.trusted,
-            "divergences": convergence.divergences,
-            **{name: asdict(getattr(convergence, name)) for name in diagnostics},
-            "complaints": list(convergence.complaints()),
-        },
-        "interval": asdict(interval),
-        "parameters": table.rename_axis("name").reset_index().to_dict("records"),
-        "priors": [
-            {"name": p.name, "prior": str(p.prior), "origin": p.origin, "reason": p.reason}
-            for p in spec.priors
-        ],
-        "notes": spec.notes,
-    }
-
-
-def to_json(value: Any) -> str:
-    """Return JSON, with null for the numbers that JSON does not have."""
-
-    def plain(item: Any) -> Any:
-        item = item.item() if isinstance(item, np.generic) else item
-        if isinstance(item, Mapping):
-            return {str(key): plain(part) for key, part in item.items()}
-        if isinstance(item, list | tuple):
-            return [plain(part) for part in item]
-        return None if isinstance(item, float) and not math.isfinite(item) else item
-
-    return json.dumps(plain(value), indent=2, allow_nan=False)
 
 
 def find_data(text: str) -> tuple[Any, str]:
@@ -370,22 +309,3 @@ def _show_notes() -> None:
 
     warnings.simplefilter("always", HierlmWarning)
     warnings.showwarning = show
-
-
-@contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Make Ctrl-C raise `_Stopped`, where it would have raised KeyboardInterrupt."""
-
-    def stop(*_: object) -> NoReturn:
-        raise _Stopped
-
-    before = signal.getsignal(signal.SIGINT)
-    in_main = threading.current_thread() is threading.main_thread()
-    if not in_main or before is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

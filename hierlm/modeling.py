@@ -109,7 +109,7 @@ class Model:
         cores: int | None = None,
         seed: int | np.random.Generator | None = None,
         engine: str = "auto",
-        target_accept: float = 0.8,
+        target_accept: float = 0.9,
         progress: bool = True,
         sampler: str = "nutpie",
         keep_standardized: bool = False,
@@ -186,7 +186,7 @@ def fit(
     cores: int | None = None,
     seed: int | np.random.Generator | None = None,
     engine: str = "auto",
-    target_accept: float = 0.8,
+    target_accept: float = 0.9,
     progress: bool = True,
     sampler: str = "nutpie",
 ) -> Fit:

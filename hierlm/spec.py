@@ -187,7 +187,7 @@ def _check_functions(functions: Mapping[str, Callable[..., Any]] | None) -> None
 
 def _check_names(encoding: Encoding, family: Family) -> None:
     """Refuse columns that would take the name of something else in the posterior."""
-    owners = dict.fromkeys((*names.RESERVED_VARIABLES, *family.shape_names), "hierlm itself")
+    owners = dict.fromkeys((*names.RESERVED_VARIABLES, *family.shape_names), "another quantity")
     for group in encoding.groups:
         for name in names.of_factor(group.factor):
             if name in owners:

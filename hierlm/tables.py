@@ -46,6 +46,7 @@ def columns_of_text(rows: Sequence[tuple[str, ...]], indent: str = "  ") -> list
                     initial_indent=head,
                     subsequent_indent=" " * len(head),
                     break_long_words=False,
+                    break_on_hyphens=False,
                 ).rstrip()
                 or head.rstrip()
             )

@@ -23,7 +23,7 @@ LAYERS = [
     {"convergence", "summaries"},
     {"variance", "display", "storage"},
     {"results"},
-    {"modeling"},
+    {"modeling", "document"},
     {"__init__"},
     {"cli"},
     {"__main__"},

@@ -49,7 +49,7 @@ class Settings:
     chains: int = 4
     cores: int = 1
     seed: int = 0
-    target_accept: float = 0.8
+    target_accept: float = 0.9
     progress: bool = True
     sampler: str = "nutpie"
     keep_standardized: bool = False

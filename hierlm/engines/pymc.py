@@ -91,7 +91,7 @@ def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, fl
         compiled = nutpie.compile_pymc_model(model)
     ready = time.perf_counter()
     with Progress(settings) as progress:
-        tree = nutpie.sample(
+        run = nutpie.sample(
             compiled,
             draws=settings.draws,
             tune=settings.tune,
@@ -102,8 +102,14 @@ def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, fl
             save_warmup=False,
             progress_bar=False,
             progress_callback=progress.callback,
+            blocking=False,
             **(settings.options or {}),
         )
+        try:
+            tree = run.wait()
+        except BaseException:  # Ctrl-C, which nutpie itself would take for "enough draws"
+            run.cancel()
+            raise
     return tree, ready
 
 

@@ -170,7 +170,7 @@ def _check_correlation(prior: Prior, name: str) -> None:
     if isinstance(prior, Fixed) and -1 < prior.value < 1:
         return
     if isinstance(prior, Fixed):
-        raise PriorError(f"{name!r} cannot be fixed at {prior.value:g}: it is between -1 and 1.")
+        raise PriorError(f"{name!r} cannot be fixed at {prior.value:g}: it is within (-1, 1).")
     raise PriorError(
         f"{prior} cannot be the prior of {name!r}.\n"
         "  Correlations have an LKJ prior, as in LKJ(2), or a number in (-1, 1) that fixes them; "

@@ -79,6 +79,8 @@ def as_prior(value: object) -> Prior:
     if isinstance(value, str):
         return parse_prior(value)
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
+        if not np.isfinite(float(value)):
+            raise PriorError(f"a number that fixes a parameter must be finite; came {value}.")
         return values.Fixed(float(value))
     hint = ""
     if isinstance(value, type) and issubclass(value, Prior):

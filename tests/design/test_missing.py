@@ -90,15 +90,12 @@ def test_nothing_missing():
 
 def test_no_row_is_complete():
     rows = {"y": [1.0, nan], "x": [nan, 1.0], "g": ["a", "b"]}
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=r"2 rows has a missing value \(y 1, x 1\)"):
         learn("y ~ x + (1 | g)", rows)
-    message = str(caught.value)
-    assert "every one of the 2 rows has a missing value: y (1), x (1)." in message
-    assert "The formula uses y, x, g" in message
 
 
 def test_an_empty_column():
-    with pytest.raises(DataError, match=r"every one of the 2 rows .* x \(2\)"):
+    with pytest.raises(DataError, match=r"2 rows has a missing value \(x 2\)"):
         learn("y ~ x", {"y": [1, 2], "x": [None, None]})
 
 

@@ -48,8 +48,11 @@ def test_parameterization(parameterization: str) -> None:
 
 @pytest.mark.parametrize(
     ("formula", "coefs", "eta"),
-    [("y ~ 1 + (1 + x | g)", 2, 2.0), ("y ~ 1 + (1 + x + w | g)", 3, 1.0)]
-    + [("y ~ 1 + (1 + x + w + v | g)", 4, 2.5)],
+    [
+        ("y ~ 1 + (1 + x | g)", 2, 2.0),
+        ("y ~ 1 + (1 + x + w | g)", 3, 1.0),
+        ("y ~ 1 + (1 + x + w + v | g)", 4, 2.5),
+    ],
 )
 def test_prior_draws_of_correlations_have_the_marginals_of_lkj(
     formula: str, coefs: int, eta: float

@@ -66,6 +66,7 @@ REFERENCES = [
             "cor_Subject": "lkj(1)",
             "sigma": "exponential(0.04)",
         },
+        options={"target_accept": 0.95},
     ),
     Reference(
         "exact_sleepstudy_uncorr_halfnormal",
@@ -99,14 +100,14 @@ REFERENCES = [
         "Penicillin",
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
         _PENICILLIN,
-        options={"target_accept": 0.95, "draws": 12_000},  # intercept and effects trade off
+        options={"target_accept": 0.99, "draws": 12_000},  # intercept and effects trade off
     ),
     Reference(
         "bayes_penicillin_crossed",
         "Penicillin",
         "diameter ~ 1 + (1 | plate) + (1 | sample)",
         _PENICILLIN,
-        options={"target_accept": 0.95, "draws": 12_000},  # intercept and effects trade off
+        options={"target_accept": 0.99, "draws": 12_000},  # intercept and effects trade off
     ),
     Reference(
         "bayes_cbpp_binomial",
@@ -175,6 +176,6 @@ def draws(model: hl.Model, idata: xr.DataTree, variable: str) -> np.ndarray:
     if variable.startswith("r_"):
         factor, level, term = re.fullmatch(r"r_(\w+)\[(.+),(.+)\]", variable).groups()
         by_name = {plain(coef): coef for coef in spec.group(factor).coefs}
-        where = {factor: level, names.coef_dim(factor): by_name[term]}
+        where = {names.levels_dim(factor): level, names.coef_dim(factor): by_name[term]}
         return posterior[names.effects(factor)].sel(where).to_numpy()
     return posterior[variable].to_numpy()

@@ -1,0 +1,96 @@
+"""Real fits, end to end: names, attributes, seeds, samplers, progress, saving."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import nutpie
+import pytest
+from arviz_stats.base import array_stats
+
+import hierlm as hl
+
+pytestmark = pytest.mark.mcmc
+
+FORMULA = "Yield ~ 1 + (1 | Batch)"
+SMALL = {"draws": 500, "tune": 500, "target_accept": 0.99, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def fit() -> hl.Fit:
+    return hl.fit(FORMULA, hl.load_dataset("Dyestuff"), seed=3, **SMALL)
+
+
+def test_groups_names_and_dims(fit: hl.Fit) -> None:
+    assert set(fit.idata.children) == {
+        "posterior",
+        "sample_stats",
+        "observed_data",
+        "constant_data",
+    }
+    posterior = fit.idata["posterior"]
+    assert list(posterior.data_vars) == ["beta", "sd_Batch", "sigma", "r_Batch"]
+    assert posterior["r_Batch"].shape == (4, 500, 6, 1)
+    assert list(posterior["Batch"].values) == list("ABCDEF")
+    assert {"diverging", "energy", "lp", "tree_depth", "acceptance_rate", "step_size"} <= set(
+        fit.idata["sample_stats"].data_vars
+    )
+
+
+def test_attributes_say_how_it_was_made(fit: hl.Fit) -> None:
+    attrs = fit.idata.attrs
+    expected = {"formula": FORMULA, "family": "gaussian", "engine": "pymc", "seed": 3}
+    assert expected.items() <= attrs.items()
+    assert attrs["sampling_time"] > 0
+    assert set(json.loads(attrs["versions"])) >= {"hierlm", "pymc", "nutpie"}
+    assert json.loads(attrs["priors"])["sd_Batch[Intercept]"].startswith("HalfStudentT(3,")
+
+
+def test_the_same_seed_gives_the_same_draws(fit: hl.Fit) -> None:
+    again = hl.fit(FORMULA, hl.load_dataset("Dyestuff"), seed=3, **SMALL)
+    assert again.idata["posterior"].to_dataset().equals(fit.idata["posterior"].to_dataset())
+    other = hl.fit(FORMULA, hl.load_dataset("Dyestuff"), seed=4, **SMALL)
+    assert not other.idata["posterior"].to_dataset().equals(fit.idata["posterior"].to_dataset())
+
+
+def test_pymc_own_sampler_agrees(fit: hl.Fit) -> None:
+    model = hl.Model(FORMULA, hl.load_dataset("Dyestuff"))
+    other = model.fit(seed=5, sampler="pymc", keep_standardized=True, **SMALL)
+    assert "z_Batch" in other.idata["posterior"]
+    assert {"diverging", "energy", "lp"} <= set(other.idata["sample_stats"].data_vars)
+    for name in ("beta", "sd_Batch", "sigma"):
+        a, b = (f.idata["posterior"][name].to_numpy().reshape(4, 500) for f in (fit, other))
+        error = np.hypot(array_stats.mcse(a, method="mean"), array_stats.mcse(b, method="mean"))
+        assert abs(a.mean() - b.mean()) < 5 * error
+
+
+def test_a_fit_survives_a_file(fit: hl.Fit, tmp_path: Path) -> None:
+    fit.save(tmp_path / "fit.nc")
+    assert repr(hl.load(tmp_path / "fit.nc")) == repr(fit)
+
+
+def test_progress_is_text_where_there_is_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    options = SMALL | {"progress": True, "draws": 1000}
+    hl.fit(FORMULA, hl.load_dataset("Dyestuff"), seed=3, **options)
+    err = capfd.readouterr().err
+    assert "sampling 4 chains: 100%" in err
+    assert "\r" not in err
+    assert err.count("\n") <= 4
+
+
+def test_ctrl_c_stops_the_chains_and_returns_no_half_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = hl.Model(FORMULA, hl.load_dataset("Dyestuff"))
+    original = nutpie.sample
+
+    def interrupted(*args: object, **options: object) -> object:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return original(*args, **options)
+
+    monkeypatch.setattr(nutpie, "sample", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(seed=1, draws=2_000_000, progress=False)
