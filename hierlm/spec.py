@@ -243,14 +243,17 @@ def _refuse_categories(family: Family, name: str, levels: tuple[str, ...]) -> No
     shown = ", ".join(levels[:4]) + (", ..." if len(levels) > 4 else "")
     if all(map(_is_number, levels)):
         raise FamilyError(
-            f"the response {name} holds numbers stored as text ({shown}).\n"
+            f"the response {name} holds numbers stored as text or categories ({shown}).\n"
             f"  Convert them: df[{name!r}] = pd.to_numeric(df[{name!r}])."
         )
     if family.response == "binary":
+        one = len(levels) == 1
+        hint = "Is it the right column, or was the table filtered?"
+        if not one:
+            hint = f"Choose one: df[{name!r}] = (df[{name!r}] == {levels[0]!r}).astype(int)."
         raise FamilyError(
-            f"the response {name} has {len(levels)} categor{'y' if len(levels) == 1 else 'ies'} "
-            f"({shown}); family {family.name} needs two, of which the second counts as success.\n"
-            f"  Choose one outcome: df[{name!r}] = (df[{name!r}] == {levels[0]!r}).astype(int)."
+            f"the response {name} has {len(levels)} categor{'y' if one else 'ies'} ({shown}); "
+            f"family {family.name} needs two, of which the second counts as success.\n  {hint}"
         )
     raise FamilyError(
         f"the response {name} is categorical ({shown}); family {family.name} needs numbers.\n"

@@ -142,5 +142,5 @@ def _check_sign(value: RowValue | None, x: Array | None, rule: str, *, strict: b
     if bad.size:
         raise DataError(
             f"{rule}: {value.text!r} is {x[bad[0]]:g} in row {bad[0]} of those used "
-            f"({bad.size} such row(s))."
+            f"({bad.size} such row(s)).\n  Correct or drop these rows."
         )

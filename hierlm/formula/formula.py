@@ -15,7 +15,7 @@ from hierlm.formula.terms import check_terms, model_terms, summands, total
 from hierlm.formula.tokens import fault
 from hierlm.formula.writing import quote, unparse
 
-MAX_LENGTH = 20_000  # the parser allows some 300 terms
+MAX_LENGTH = 100_000  # read in a second; the parser allows some 300 terms
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ SUPPORT: list[tuple[str, str, str, dict[int, float], tuple[str, ...]]] = [
     ("beta", "share ~ x", "share", {7: 1}, ("strictly between 0 and 1", "squeeze", "row 7 = 1")),
     ("beta", "share ~ x", "share", {7: 0}, ("Exact 0 and 1", "p(successes, trials)")),
     ("beta", "share ~ x", "share", {7: 65}, ("row 7 = 65", "percentages by 100")),
-    ("bernoulli", "success ~ x", "success", {7: 2}, ("0 or 1", "row 7 = 2", "p(successes, trials)")),
+    ("bernoulli", "success ~ x", "success", {7: 2}, ("0 or 1", "row 7 = 2", "p(successes")),
     ("bernoulli", "success ~ x", "success", {7: -1}, ("row 7 = -1", "Recode")),
     ("bernoulli", "success ~ x", "success", {7: 0.4}, ("row 7 = 0.4", "A proportion")),
     ("poisson", "count ~ x", "count", {7: -1}, ("whole numbers", "row 7 = -1", "'gaussian'")),
@@ -30,7 +30,7 @@ SUPPORT: list[tuple[str, str, str, dict[int, float], tuple[str, ...]]] = [
     ("binomial", "p(hits, tries) ~ x", "hits", {7: -1}, ("row 7 = -1 of 10", "negative")),
     ("binomial", "p(hits, tries) ~ x", "hits", {7: 0.5}, ("row 7 = 0.5", "Give the counts")),
     ("binomial", "hits | trials(tries) ~ x", "tries", {7: -1}, ("number of trials", "row 7 = -1")),
-    ("binomial", "hits | trials(tries) ~ x", "tries", {7: 2.5}, ("number of trials", "row 7 = 2.5")),
+    ("binomial", "hits | trials(tries) ~ x", "tries", {7: 2.5}, ("trials", "row 7 = 2.5")),
 ]  # fmt: skip
 
 
@@ -85,12 +85,12 @@ KINDS: list[tuple[str, dict[str, Any], dict[str, Any], tuple[str, ...]]] = [
         {"family": "bernoulli"},
         ("3 categories (A, B, C)", "needs two", "(df['f'] == 'A').astype(int)"),
     ),
-    ("f ~ x", {"f": ["A"] * N}, {"family": "bernoulli"}, ("1 category (A)", "needs two")),
+    ("f ~ x", {"f": ["A"] * N}, {"family": "bernoulli"}, ("1 category (A)", "filtered?")),
     ("y ~ x", {"y": TEXT}, {}, ("numbers stored as text", "pd.to_numeric(df['y'])")),
-    ("hits ~ x", {}, {"family": "binomial"}, ("number of trials of 'hits'", "p(successes, trials)")),
+    ("hits ~ x", {}, {"family": "binomial"}, ("trials of 'hits'", "p(successes, trials)")),
     ("count | trials(tries) ~ x", {}, {"family": "poisson"}, ("poisson has none", "'binomial'")),
     ("success | trials(tries) ~ x", {}, {"family": "bernoulli"}, ("has none", "'binomial'")),
-    ("count | se(s) ~ x", {}, {"family": "poisson"}, ("poisson has no sigma", "gaussian and student")),
+    ("count | se(s) ~ x", {}, {"family": "poisson"}, ("has no sigma", "gaussian and student")),
 ]  # fmt: skip
 
 

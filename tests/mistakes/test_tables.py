@@ -39,7 +39,7 @@ TABLES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("y ~ x + weights(w)", changed("w", {3: -1}), ("must not be negative", "'w' is -1 in row 3")),
     ("y ~ x + weights(w)", {"w": np.zeros(N)}, ("every weight is zero", "Weights count rows")),
     ("y | se(s) ~ x", changed("s", {3: 0}), ("must be positive", "'s' is 0 in row 3")),
-    ("y | se(s) ~ x", changed("s", {3: -1}), ("must be positive", "'s' is -1 in row 3")),
+    ("y | se(s) ~ x", changed("s", {3: -1}), ("must be positive", "'s' is -1 in row 3", "drop")),
     ("y ~ x", {"x": np.full(N, np.nan)}, ("each of the 60 rows", "(x 60)", "Leave x out")),
     (
         "y ~ x",

@@ -150,8 +150,8 @@ def test_as_prior() -> None:
         (None, r"a prior is a value such as hl\.Normal\(0, 20\), .*came None"),
         ([0, 20], r"came \[0, 20\]"),
         (HalfNormal, r"came <class .*>\.\n  Give it parameters: HalfNormal\(sigma\)\."),
-        (float("nan"), r"Fixed: value must be finite; came nan"),
-        (float("inf"), r"Fixed: value must be finite; came inf"),
+        (float("nan"), r"must be finite; came nan"),
+        (float("inf"), r"must be finite; came inf"),
     ],
 )
 def test_what_is_no_prior(value: object, message: str) -> None:

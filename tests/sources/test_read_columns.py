@@ -319,14 +319,14 @@ def test_unequal_lengths():
 @pytest.mark.parametrize(
     ("data", "came"),
     [
-        (None, "builtins.NoneType"),
+        (None, "a NoneType"),
         (np.zeros((2, 2)), "numpy.ndarray"),
-        ([{"y": 1}], "builtins.list"),
+        ([{"y": 1}], "a list"),
         (pd.Series([1]), "Series"),
         (pl.Series([1]), "Series"),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_not_a_table(data, came):
-    with pytest.raises(DataError, match=rf"the data are a .*{came}, which is no table"):
+    with pytest.raises(DataError, match=rf"the data are .*{came}, which is no table"):
         read_columns(data, ["y"])
