@@ -10,7 +10,7 @@ import numpy as np
 
 from hierlm import storage
 from hierlm.engines import Choice, choose_engine, settings
-from hierlm.errors import ConvergenceWarning, warn
+from hierlm.errors import ConvergenceWarning, EngineError, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
 from hierlm.results import Fit
@@ -88,6 +88,14 @@ class Model:
         """
         return choose_engine(self.spec, name)
 
+    def _choose(self, engine: str, sampler: str, keep_standardized: bool) -> Choice:
+        """Return the engine; what only PyMC has (another sampler, ``z_g``) makes it the choice."""
+        needs = f"sampler={sampler!r} was asked for" if sampler != "nutpie" else ""
+        needs = "keep_standardized was asked for" if keep_standardized else needs
+        if needs and engine not in ("auto", "pymc"):
+            raise EngineError(f"{needs}, which only the pymc engine has, not {engine!r}.")
+        return choose_engine(self.spec, engine, needs_pymc=needs)
+
     def pymc(self) -> pymc.Model:
         """Return a fresh PyMC model: the specification that every engine is held to.
 
@@ -104,7 +112,7 @@ class Model:
         self,
         *,
         draws: int = 1000,
-        tune: int = 1000,
+        tune: int | None = None,
         chains: int = 4,
         cores: int | None = None,
         seed: int | np.random.Generator | None = None,
@@ -119,8 +127,10 @@ class Model:
 
         Parameters
         ----------
-        draws, tune : int
-            Draws kept, and iterations of warm-up before them, per chain.
+        draws : int
+            Draws kept, per chain.
+        tune : int, optional
+            Iterations of warm-up before them; what the engine needs when not given.
         chains : int
         cores : int, optional
             As many as there are, up to `chains`, when not given.
@@ -133,9 +143,10 @@ class Model:
         progress : bool
             Whether to show how far the chains are.
         sampler : str
-            NUTS of ``"nutpie"``, ``"pymc"``, ``"numpyro"`` or ``"blackjax"``.
+            NUTS of ``"nutpie"``, ``"pymc"``, ``"numpyro"`` or ``"blackjax"``; the others than
+            nutpie need the PyMC engine.
         keep_standardized : bool
-            Whether to keep the standardised effects ``z_g`` too.
+            Whether to keep the standardised effects ``z_g`` too, which the PyMC engine has.
         sampler_options : dict, optional
             Passed to the sampler as they are.
 
@@ -152,9 +163,10 @@ class Model:
         ConvergenceWarning
             If the draws should not be trusted.
         """
+        choice = self._choose(engine, sampler, keep_standardized)
         chosen = settings(
             draws=draws,
-            tune=tune,
+            tune=choice.engine.default_tune if tune is None else tune,
             chains=chains,
             cores=cores,
             seed=seed,
@@ -164,7 +176,7 @@ class Model:
             keep_standardized=keep_standardized,
             options=dict(sampler_options or {}),
         )
-        idata = self.engine(engine).engine.sample(self.spec, self.design, chosen)
+        idata = choice.engine.sample(self.spec, self.design, chosen)
         fitted = Fit(self.spec, self.design, self.frame, idata)
         for complaint in fitted.convergence.complaints():
             warn(complaint, ConvergenceWarning)
@@ -181,7 +193,7 @@ def fit(
     parameterization: Mapping[str, Parameterization] | Parameterization | None = None,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     draws: int = 1000,
-    tune: int = 1000,
+    tune: int | None = None,
     chains: int = 4,
     cores: int | None = None,
     seed: int | np.random.Generator | None = None,

@@ -14,11 +14,11 @@ PACKAGE = Path(hierlm.__file__).parent
 
 # Lowest first. A module may import from rows below its own, and from its own package.
 LAYERS = [
-    {"errors", "names", "tables"},
+    {"errors", "names", "tables", "compiling"},
     {"sources", "formula", "families", "covariance"},
     {"datasets", "design"},
     {"priors"},
-    {"spec"},
+    {"spec", "kernels"},
     {"engines"},
     {"convergence", "summaries"},
     {"variance", "display", "storage"},

@@ -106,6 +106,7 @@ class Engine(ABC):
     """A way to sample a model."""
 
     name: str
+    default_tune: int  # iterations of warm-up that its geometry needs
 
     @abstractmethod
     def refuses(self, spec: ModelSpec) -> str | None:

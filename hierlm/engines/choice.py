@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hierlm.engines.base import Engine
+from hierlm.engines.collapsed import CollapsedEngine
 from hierlm.engines.pymc import PymcEngine
 from hierlm.errors import EngineError, did_you_mean
 from hierlm.spec import ModelSpec
 
-_ENGINES: dict[str, Engine] = {engine.name: engine for engine in (PymcEngine(),)}
+_ENGINES: dict[str, Engine] = {engine.name: engine for engine in (CollapsedEngine(), PymcEngine())}
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Choice:
         return f"{self.engine.name}: {self.reason}"
 
 
-def choose_engine(spec: ModelSpec, name: str = "auto") -> Choice:
+def choose_engine(spec: ModelSpec, name: str = "auto", *, needs_pymc: str = "") -> Choice:
     """Choose the engine for a model.
 
     Parameters
@@ -31,6 +32,8 @@ def choose_engine(spec: ModelSpec, name: str = "auto") -> Choice:
     spec : ModelSpec
     name : str
         ``"auto"``, or the engine that is wanted.
+    needs_pymc : str
+        What was asked for that only the PyMC engine has; empty for nothing.
 
     Returns
     -------
@@ -42,7 +45,11 @@ def choose_engine(spec: ModelSpec, name: str = "auto") -> Choice:
         If there is no such engine, or it cannot take the model.
     """
     if name == "auto":
-        return Choice(_ENGINES["pymc"], "takes every model; non-centered effects, NUTS")
+        refusal = needs_pymc or _ENGINES["collapsed"].refuses(spec)
+        if refusal is None:
+            reason = "gaussian with an identity link, so effects are integrated out exactly"
+            return Choice(_ENGINES["collapsed"], reason)
+        return Choice(_ENGINES["pymc"], f"takes every model; the collapsed engine: {refusal}")
     if name not in _ENGINES:
         raise EngineError(
             f"no engine is called {name!r}.{did_you_mean(name, _ENGINES)}\n"

@@ -8,13 +8,13 @@ import time
 import warnings
 from typing import TYPE_CHECKING
 
-import numpy as np
 import xarray as xr
 
 from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
 from hierlm.engines.progress import Progress
+from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree, dims
 from hierlm.errors import EngineError, MissingDependencyError, did_you_mean
 from hierlm.spec import ModelSpec
@@ -24,29 +24,12 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 
-# What samplers call their statistics -> what ArviZ calls them.
-_STATISTICS = {
-    "depth": "tree_depth",
-    "maxdepth_reached": "reached_max_treedepth",
-    "logp": "lp",
-    "mean_tree_accept": "acceptance_rate",
-}
-_KEPT = (
-    "acceptance_rate",
-    "diverging",
-    "energy",
-    "lp",
-    "n_steps",
-    "reached_max_treedepth",
-    "step_size",
-    "tree_depth",
-)
-
 
 class PymcEngine(Engine):
     """Sample the PyMC model with NUTS: nutpie's, or another sampler that PyMC knows."""
 
     name = "pymc"
+    default_tune = 1000
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return None: this engine takes every model."""
@@ -79,7 +62,7 @@ class PymcEngine(Engine):
             for name in wanted
             if name in posterior
         }
-        stats = _statistics(raw["sample_stats"].to_dataset())
+        stats = arviz_statistics(raw["sample_stats"].to_dataset())
         return build_tree(spec, design, draws, stats, settings, attrs)
 
 
@@ -144,11 +127,3 @@ def _check_sampler(sampler: str) -> None:
             f"the sampler {sampler!r} needs the package {sampler}, which is not installed.\n"
             "  Install it with: pip install 'hierlm[jax]'"
         )
-
-
-def _statistics(stats: xr.Dataset) -> xr.Dataset:
-    renamed = stats.rename({old: new for old, new in _STATISTICS.items() if old in stats})
-    kept = renamed[[name for name in _KEPT if name in renamed]]
-    return kept.assign_coords(
-        chain=np.arange(kept.sizes["chain"]), draw=np.arange(kept.sizes["draw"])
-    ).drop_attrs()

@@ -17,7 +17,7 @@ QUANTILES = {"q5": 0.05, "q50": 0.5, "q95": 0.95}
 def test_posterior_equals_the_reference(reference: Reference) -> None:
     model = reference.model()
     options = {"draws": 2000} | reference.options
-    fit = model.fit(seed=20261120, progress=False, **options)
+    fit = model.fit(seed=20261120, progress=False, engine="pymc", **options)
     assert fit.convergence.divergences == 0
     assert fit.convergence.r_hat.value < 1.02
     expected = reference.read()

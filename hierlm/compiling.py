@@ -1,0 +1,19 @@
+"""How kernels are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numba
+
+
+def kernel[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a function without the GIL and keep the machine code on disk.
+
+    Sums may be reordered, so that they vectorise; infinities and NaN keep their meaning, and a
+    division by zero gives them instead of raising.
+    """
+    fastmath = {"reassoc", "contract", "nsz"}
+    options = {"cache": True, "nogil": True, "fastmath": fastmath, "error_model": "numpy"}
+    compiled: Callable[P, R] = numba.njit(**options)(function)
+    return compiled

@@ -1,0 +1,41 @@
+"""Sums over the rows of each level, compiled."""
+
+from __future__ import annotations
+
+from numpy.typing import NDArray
+
+from hierlm.compiling import kernel
+
+
+@kernel
+def add_group(
+    codes: NDArray,
+    Z: NDArray,
+    U: NDArray,
+    y: NDArray,
+    weights: NDArray,
+    ZZ: NDArray,
+    ZU: NDArray,
+    Zy: NDArray,
+) -> None:
+    """Add z z', z u' and z y of every row to its level: shapes (J, q, q), (J, q, P), (J, q)."""
+    q, P = Z.shape[1], U.shape[1]
+    for i in range(codes.shape[0]):
+        j, w = codes[i], weights[i]
+        for a in range(q):
+            wz = w * Z[i, a]
+            Zy[j, a] += wz * y[i]
+            for b in range(q):
+                ZZ[j, a, b] += wz * Z[i, b]
+            for b in range(P):
+                ZU[j, a, b] += wz * U[i, b]
+
+
+@kernel
+def add_pairs(where: NDArray, Z1: NDArray, Z2: NDArray, weights: NDArray, ZZ: NDArray) -> None:
+    """Add z1 z2' of every row to its pair of levels: shape (c, q1, q2)."""
+    for i in range(where.shape[0]):
+        c, w = where[i], weights[i]
+        for a in range(Z1.shape[1]):
+            for b in range(Z2.shape[1]):
+                ZZ[c, a, b] += w * Z1[i, a] * Z2[i, b]

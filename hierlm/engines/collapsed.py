@@ -1,0 +1,210 @@
+"""The collapsed engine: Gaussian effects integrated out, NUTS on sds, correlations and sigma.
+
+The effects and the coefficients with Normal or Flat priors are drawn afterwards, exactly, given
+each draw of the parameters. Rows are needed once, for their cross-products.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from hierlm import names
+from hierlm.design import Design
+from hierlm.engines.base import Engine, Settings
+from hierlm.engines.progress import Progress
+from hierlm.engines.statistics import arviz_statistics
+from hierlm.engines.tree import build_tree
+from hierlm.errors import EngineError
+from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from hierlm.engines.packing import Packed
+
+Array = NDArray[np.float64]
+
+MAX_TRAILING = 1500  # dense columns beyond which a gradient would take a second
+_CHUNK_BYTES = 64 * 2**20
+_MAX_BYTES = 4 * 2**30
+
+
+class CollapsedEngine(Engine):
+    """Integrate effects out exactly; for gaussian models with an identity link."""
+
+    name = "collapsed"
+    default_tune = 500
+
+    def refuses(self, spec: ModelSpec) -> str | None:
+        """Return why this engine cannot take a model, or None when it can."""
+        if spec.family.name != "gaussian" or spec.family.link.name != "identity":
+            link = spec.family.link.name
+            return (
+                f"it needs a gaussian response with an identity link, not {spec.family.name} "
+                f"with {link}"
+            )
+        trailing = trailing_size(spec)
+        if trailing > MAX_TRAILING:
+            return (
+                f"with the largest factor eliminated, {trailing:,} columns would be left, and "
+                f"each gradient would factor them (at most {MAX_TRAILING:,})"
+            )
+        return None
+
+    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+        """Sum the rows up, sample the parameters, draw the effects (see `Engine.sample`)."""
+        started = time.perf_counter()
+        _check_size(spec, settings)
+        # numba and nutpie exist from here on: building and printing a model does not load them
+        packing = importlib.import_module("hierlm.engines.packing")
+        products = importlib.import_module("hierlm.design.crossproducts").CrossProducts.of(design)
+        packed = packing.pack(spec, products)
+        if not len(packed.start):
+            raise EngineError("every parameter is fixed: there is nothing to sample.")
+        ready = time.perf_counter()
+        raw, sampling = _sample(packed, settings)
+        coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
+        posterior = _posterior(spec, packed, coordinates, settings)
+        attrs = {
+            "engine": self.name,
+            "sampler": "nutpie",
+            "preparation_time": ready - started,
+            "sampling_time": sampling,
+            "effects_time": time.perf_counter() - ready - sampling,
+        }
+        stats = arviz_statistics(raw["sample_stats"].to_dataset())
+        return build_tree(spec, design, posterior, stats, settings, attrs)
+
+
+def trailing_size(spec: ModelSpec) -> int:
+    """Return how many columns are left when the largest factor is eliminated."""
+    sizes = sorted(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
+    return sum(sizes[:-1]) + len(spec.coefs)
+
+
+def _check_size(spec: ModelSpec, settings: Settings) -> None:
+    effects = sum(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
+    size = 8 * effects * settings.chains * settings.draws
+    if size > _MAX_BYTES:
+        raise EngineError(
+            f"the draws of {effects:,} effects would take {size / 2**30:.1f} GiB.\n"
+            f"  Ask for fewer draws: {_MAX_BYTES // (8 * effects * settings.chains):,} per chain "
+            f"fit in {_MAX_BYTES // 2**30} GiB."
+        )
+
+
+def _sample(packed: Packed, settings: Settings) -> tuple[xr.DataTree, float]:
+    """Run nutpie's NUTS on the coordinates; return its tree and the seconds it took."""
+    nutpie = importlib.import_module("nutpie")
+    from_pyfunc = importlib.import_module("nutpie.compiled_pyfunc").from_pyfunc
+    log_posterior = importlib.import_module("hierlm.kernels.posterior").log_posterior
+    problem, layout, start = packed.problem, packed.layout, packed.start
+    d = len(start)
+    log_posterior(start, np.empty(d), problem, layout)  # load the machine code before the clock
+
+    def make_density() -> Any:
+        def density(x: Array) -> tuple[float, Array]:
+            gradient = np.empty(d)
+            return log_posterior(x, gradient, problem, layout), gradient
+
+        return density
+
+    def make_expand(*_: Any) -> Any:
+        return lambda x: {"x": np.array(x)}
+
+    def initial_point(seed: Any) -> Array:
+        rng = np.random.default_rng(seed)
+        return start + rng.uniform(-0.5, 0.5, d)
+
+    model = from_pyfunc(
+        d, make_density, make_expand, [np.dtype(np.float64)], [(d,)], ["x"],
+        make_initial_point_fn=initial_point,
+    )  # fmt: skip
+    began = time.perf_counter()
+    with Progress(settings) as progress:
+        run = nutpie.sample(
+            model,
+            draws=settings.draws,
+            tune=settings.tune,
+            chains=settings.chains,
+            cores=settings.cores,
+            seed=settings.seed,
+            target_accept=settings.target_accept,
+            save_warmup=False,
+            progress_bar=False,
+            progress_callback=progress.callback,
+            blocking=False,
+            **(settings.options or {}),
+        )
+        try:
+            tree = run.wait()
+        except BaseException:  # Ctrl-C, which nutpie itself would take for "enough draws"
+            run.cancel()
+            raise
+    return tree, time.perf_counter() - began
+
+
+def _posterior(
+    spec: ModelSpec, packed: Packed, coordinates: Array, settings: Settings
+) -> dict[str, Array]:
+    """Return the canonical variables, shaped (chains, draws, ...)."""
+    kernels = importlib.import_module("hierlm.kernels.posterior")
+    layout, c = packed.layout, packed.coefficients
+    xs = np.ascontiguousarray(coordinates.reshape(-1, coordinates.shape[-1]))
+    S, (nf, q) = len(xs), layout.sd_at.shape
+    flat = np.empty((S, nf * q + nf * q * q + 1 + len(c.kept)))
+    kernels.parameters(xs, layout, flat)
+    sds, C = flat[:, : nf * q].reshape(S, nf, q), flat[:, nf * q : -1 - len(c.kept)]
+    C = C.reshape(S, nf, q, q)
+    levels, trailing = _draw_effects(packed, xs, settings)
+    found: dict[str, Array] = {}
+    if spec.coefs:
+        model = np.tile(c.reference, (S, 1))
+        model[:, c.collapsed] += trailing[:, len(packed.problem.pattern.factor) :]
+        free = layout.beta_at >= 0
+        model[:, c.kept[free]] = flat[:, flat.shape[1] - len(c.kept) :][:, free]
+        found[names.BETA] = model @ c.to_raw.T
+    if spec.shapes:
+        found["sigma"] = flat[:, nf * q + nf * q * q]
+    start = 0
+    for k, position in enumerate(packed.order):
+        group = spec.groups[position]
+        J, width = len(group.levels.labels), len(group.coefs)
+        found[names.sd(group.factor)] = sds[:, k, :width]
+        if group.covariance.pairs:
+            R = C[:, k] @ C[:, k].transpose(0, 2, 1)
+            first, second = np.array(group.covariance.pairs).T
+            found[names.cor(group.factor)] = R[:, first, second]
+        if k == 0:
+            found[names.effects(group.factor)] = levels
+        else:
+            own = trailing[:, start : start + J * width]
+            found[names.effects(group.factor)] = own.reshape(S, J, width)
+            start += J * width
+    shape = coordinates.shape[:2]
+    return {name: values.reshape(*shape, *values.shape[1:]) for name, values in found.items()}
+
+
+def _draw_effects(packed: Packed, xs: Array, settings: Settings) -> tuple[Array, Array]:
+    """Draw effects and collapsed coefficients for every draw, a bounded chunk at a time."""
+    draw = importlib.import_module("hierlm.kernels.posterior").draw_effects
+    problem = packed.problem
+    (J, q), m = problem.Ze.shape, len(problem.Ke)
+    levels, trailing = np.empty((len(xs), J, q)), np.empty((len(xs), m))
+    size = max(1, min(250, _CHUNK_BYTES // (8 * (J * q + m + 1))))
+    starts = range(0, len(xs), size)
+    streams = np.random.default_rng([settings.seed, 1]).spawn(len(starts))
+
+    def run(start: int, rng: np.random.Generator) -> None:
+        part = slice(start, start + size)
+        noise = rng.standard_normal((len(xs[part]), J * q + m))
+        draw(xs[part], noise, problem, packed.layout, levels[part], trailing[part])
+
+    with ThreadPoolExecutor(settings.cores) as pool:
+        list(pool.map(run, starts, streams))
+    return levels, trailing

@@ -1,0 +1,1 @@
+"""Compiled log densities: numba, cached on disk, without the GIL."""
