@@ -154,10 +154,10 @@ def _problem(
     for i, f in enumerate(rest):
         at = slice(starts[i], starts[i + 1])
         K[at, at] = _block_diagonal(f.ZZ)
-        K[at, m1:] = (f.ZU @ X).reshape(-1, pc)
+        K[at, m1:] = (f.ZU @ X).reshape(f.Zy.size, pc)
         K[m1:, at] = K[at, m1:].T
         Ke[at] = Zes[i + 1].ravel()
-        KN[at] = (f.ZU @ N).reshape(-1, KN.shape[1])
+        KN[at] = (f.ZU @ N).reshape(f.Zy.size, len(c.kept))
         for j in range(i + 1, len(rest)):
             block = _pair_matrix(products, order[1 + i], order[1 + j])
             K[at, starts[j] : starts[j + 1]] = block

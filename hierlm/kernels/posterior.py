@@ -13,8 +13,8 @@ from hierlm.kernels.collapsed import (
     Problem,
     apply_scale,
     forward,
+    level_backsolve,
     level_columns,
-    level_solve,
     solve_upper,
 )
 from hierlm.kernels.collapsed import log_likelihood as collapsed_log_likelihood

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 from helpers.references import REFERENCES, Reference, draws
+
+import hierlm as hl
 
 pytestmark = pytest.mark.mcmc
 
@@ -13,11 +17,23 @@ LIMIT = 5.0  # Monte Carlo standard errors, of both sides together
 QUANTILES = {"q5": 0.05, "q50": 0.5, "q95": 0.95}
 
 
+GAUSSIAN = [reference for reference in REFERENCES if reference.family == "gaussian"]
+
+
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.id)
-def test_posterior_equals_the_reference(reference: Reference) -> None:
+def test_the_pymc_engine_equals_the_reference(reference: Reference) -> None:
+    _check(reference, engine="pymc", **({"draws": 2000} | reference.options))
+
+
+@pytest.mark.parametrize("reference", GAUSSIAN, ids=lambda reference: reference.id)
+def test_the_collapsed_engine_equals_the_reference(reference: Reference) -> None:
+    fit = _check(reference, engine="collapsed", draws=4000)
+    assert fit.convergence.ess_bulk.value > 2500  # of 16,000
+
+
+def _check(reference: Reference, **options: Any) -> hl.Fit:
     model = reference.model()
-    options = {"draws": 2000} | reference.options
-    fit = model.fit(seed=20261120, progress=False, engine="pymc", **options)
+    fit = model.fit(seed=20261120, progress=False, **options)
     assert fit.convergence.divergences == 0
     assert fit.convergence.r_hat.value < 1.02
     expected = reference.read()
@@ -33,6 +49,7 @@ def test_posterior_equals_the_reference(reference: Reference) -> None:
     assert len(distances) >= 3 * len(expected["parameters"])
     worst = max(distances, key=distances.__getitem__)
     assert distances[worst] < LIMIT, f"{worst}: {distances[worst]:.1f} standard errors away"
+    return fit
 
 
 def _statistics(sampled: np.ndarray) -> list[tuple[str, float, float]]:
