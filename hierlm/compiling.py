@@ -13,7 +13,8 @@ def kernel[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     Sums may be reordered, so that they vectorise; infinities and NaN keep their meaning, and a
     division by zero gives them instead of raising.
     """
-    fastmath = {"reassoc", "contract", "nsz"}
-    options = {"cache": True, "nogil": True, "fastmath": fastmath, "error_model": "numpy"}
-    compiled: Callable[P, R] = numba.njit(**options)(function)
+    decorate = numba.njit(
+        cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}
+    )
+    compiled: Callable[P, R] = decorate(function)
     return compiled

@@ -117,7 +117,7 @@ class Model:
         cores: int | None = None,
         seed: int | np.random.Generator | None = None,
         engine: str = "auto",
-        target_accept: float = 0.9,
+        target_accept: float | None = None,
         progress: bool = True,
         sampler: str = "nutpie",
         keep_standardized: bool = False,
@@ -138,8 +138,9 @@ class Model:
             The same seed gives the same draws.
         engine : str
             ``"auto"`` chooses; `Model.engine` says why.
-        target_accept : float
-            Between 0 and 1; nearer to 1 means smaller steps and fewer divergences.
+        target_accept : float, optional
+            Between 0 and 1; nearer to 1 means smaller steps and fewer divergences. What suits the
+            engine when not given.
         progress : bool
             Whether to show how far the chains are.
         sampler : str
@@ -164,6 +165,8 @@ class Model:
             If the draws should not be trusted.
         """
         choice = self._choose(engine, sampler, keep_standardized)
+        if target_accept is None:
+            target_accept = choice.engine.default_target_accept
         chosen = settings(
             draws=draws,
             tune=choice.engine.default_tune if tune is None else tune,
@@ -198,7 +201,7 @@ def fit(
     cores: int | None = None,
     seed: int | np.random.Generator | None = None,
     engine: str = "auto",
-    target_accept: float = 0.9,
+    target_accept: float | None = None,
     progress: bool = True,
     sampler: str = "nutpie",
 ) -> Fit:

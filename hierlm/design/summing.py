@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import kernel
 
+Array = NDArray[np.float64]
+
 
 @kernel
 def add_group(
-    codes: NDArray,
-    Z: NDArray,
-    U: NDArray,
-    y: NDArray,
-    weights: NDArray,
-    ZZ: NDArray,
-    ZU: NDArray,
-    Zy: NDArray,
+    codes: NDArray[np.int64],
+    Z: Array,
+    U: Array,
+    y: Array,
+    weights: Array,
+    ZZ: Array,
+    ZU: Array,
+    Zy: Array,
 ) -> None:
     """Add z z', z u' and z y of every row to its level: shapes (J, q, q), (J, q, P), (J, q)."""
     q, P = Z.shape[1], U.shape[1]
@@ -32,7 +35,7 @@ def add_group(
 
 
 @kernel
-def add_pairs(where: NDArray, Z1: NDArray, Z2: NDArray, weights: NDArray, ZZ: NDArray) -> None:
+def add_pairs(where: NDArray[np.int64], Z1: Array, Z2: Array, weights: Array, ZZ: Array) -> None:
     """Add z1 z2' of every row to its pair of levels: shape (c, q1, q2)."""
     for i in range(where.shape[0]):
         c, w = where[i], weights[i]

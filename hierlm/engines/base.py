@@ -107,6 +107,7 @@ class Engine(ABC):
 
     name: str
     default_tune: int  # iterations of warm-up that its geometry needs
+    default_target_accept: float
 
     @abstractmethod
     def refuses(self, spec: ModelSpec) -> str | None:

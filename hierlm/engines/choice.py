@@ -47,15 +47,15 @@ def choose_engine(spec: ModelSpec, name: str = "auto", *, needs_pymc: str = "") 
     if name == "auto":
         refusal = needs_pymc or _ENGINES["collapsed"].refuses(spec)
         if refusal is None:
-            reason = "gaussian with an identity link, so effects are integrated out exactly"
-            return Choice(_ENGINES["collapsed"], reason)
+            why = "gaussian with an identity link: effects are integrated out exactly"
+            return Choice(_ENGINES["collapsed"], why)
         return Choice(_ENGINES["pymc"], f"takes every model; the collapsed engine: {refusal}")
     if name not in _ENGINES:
         raise EngineError(
             f"no engine is called {name!r}.{did_you_mean(name, _ENGINES)}\n"
             f"  There are: auto, {', '.join(_ENGINES)}."
         )
-    reason = _ENGINES[name].refuses(spec)
-    if reason is not None:
-        raise EngineError(f"the {name} engine cannot take this model: {reason}.")
+    refusal = _ENGINES[name].refuses(spec)
+    if refusal is not None:
+        raise EngineError(f"the {name} engine cannot take this model: {refusal}.")
     return Choice(_ENGINES[name], "asked for")

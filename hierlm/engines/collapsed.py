@@ -32,6 +32,7 @@ Array = NDArray[np.float64]
 MAX_TRAILING = 1500  # dense columns beyond which a gradient would take a second
 _CHUNK_BYTES = 64 * 2**20
 _MAX_BYTES = 4 * 2**30
+_WORTH_A_THREAD = 2e-4  # seconds a gradient takes before threads gain more than they wait for
 
 
 class CollapsedEngine(Engine):
@@ -39,6 +40,7 @@ class CollapsedEngine(Engine):
 
     name = "collapsed"
     default_tune = 500
+    default_target_accept = 0.8
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""
@@ -105,7 +107,7 @@ def _sample(packed: Packed, settings: Settings) -> tuple[xr.DataTree, float]:
     log_posterior = importlib.import_module("hierlm.kernels.posterior").log_posterior
     problem, layout, start = packed.problem, packed.layout, packed.start
     d = len(start)
-    log_posterior(start, np.empty(d), problem, layout)  # load the machine code before the clock
+    cores = settings.cores if _seconds(log_posterior, packed) > _WORTH_A_THREAD else 1
 
     def make_density() -> Any:
         def density(x: Array) -> tuple[float, Array]:
@@ -132,7 +134,7 @@ def _sample(packed: Packed, settings: Settings) -> tuple[xr.DataTree, float]:
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,
-            cores=settings.cores,
+            cores=cores,
             seed=settings.seed,
             target_accept=settings.target_accept,
             save_warmup=False,
@@ -147,6 +149,17 @@ def _sample(packed: Packed, settings: Settings) -> tuple[xr.DataTree, float]:
             run.cancel()
             raise
     return tree, time.perf_counter() - began
+
+
+def _seconds(log_posterior: Any, packed: Packed) -> float:
+    """Return how long a gradient takes; the first call loads the machine code."""
+    gradient = np.empty(len(packed.start))
+    times = []
+    for _ in range(4):
+        began = time.perf_counter()
+        log_posterior(packed.start, gradient, packed.problem, packed.layout)
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
 def _posterior(
@@ -194,7 +207,7 @@ def _draw_effects(packed: Packed, xs: Array, settings: Settings) -> tuple[Array,
     """Draw effects and collapsed coefficients for every draw, a bounded chunk at a time."""
     draw = importlib.import_module("hierlm.kernels.posterior").draw_effects
     problem = packed.problem
-    (J, q), m = problem.Ze.shape, len(problem.Ke)
+    (q, J), m = problem.Ze.shape, len(problem.Ke)
     levels, trailing = np.empty((len(xs), J, q)), np.empty((len(xs), m))
     size = max(1, min(250, _CHUNK_BYTES // (8 * (J * q + m + 1))))
     starts = range(0, len(xs), size)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm import names
-from hierlm.design.crossproducts import CrossProducts
+from hierlm.design.crossproducts import CrossProducts, FactorProducts
 from hierlm.kernels.collapsed import Pattern, Problem
 from hierlm.kernels.posterior import Layout
 from hierlm.kernels.priors import WIDTH, prior_row
@@ -142,10 +142,10 @@ def _problem(
     Ue = products.Uy - products.UU @ r
     ee = products.yy - 2 * r @ products.Uy + r @ products.UU @ r
     factors = [products.factors[k] for k in order]
-    Zes = [f.Zy - f.ZU @ r for f in factors]
-    rest, first = factors[1:], factors[0] if factors else None
-    q = first.Zy.shape[1] if first else 1
-    J = len(first.Zy) if first else 0
+    Zes = [f.Zy - f.ZU @ r for f in factors] or [np.zeros((0, 1))]
+    rest = factors[1:]
+    first = factors[0] if factors else FactorProducts.zero(0, 1, len(r))  # a plain regression
+    J, q = first.Zy.shape
     m1 = sum(f.Zy.size for f in rest)
     pc = len(c.collapsed)
     K, Ke = np.zeros((m1 + pc, m1 + pc)), np.zeros(m1 + pc)
@@ -175,15 +175,14 @@ def _problem(
         sizes=np.array([f.Zy.shape[1] for f in factors] or [1], np.int64),
     )
     precision, h, constant, log_constant = _normal_prior(spec, c)
-    empty = np.zeros((J, q, 0))
     return Problem(
         n=products.n,
         log_constant=-0.5 * products.n * np.log(2 * np.pi) - products.log_known + log_constant,
         ee=float(ee),
-        ZZ=np.ascontiguousarray(first.ZZ) if first else np.zeros((0, q, q)),
-        Ze=np.ascontiguousarray(Zes[0]) if first else np.zeros((0, q)),
-        ZX=np.ascontiguousarray(first.ZU @ X) if first else empty[..., :pc],
-        ZN=np.ascontiguousarray(first.ZU @ N) if first else np.zeros((0, q, len(c.kept))),
+        ZZ=_levels_last(first.ZZ),
+        Ze=_levels_last(Zes[0]),
+        ZX=_levels_last(first.ZU @ X),
+        ZN=_levels_last(first.ZU @ N),
         pattern=pattern,
         K=K,
         Ke=Ke,
@@ -194,6 +193,10 @@ def _problem(
         h=h,
         c=constant,
     )
+
+
+def _levels_last(x: Array) -> Array:
+    return np.ascontiguousarray(np.moveaxis(x, 0, -1))
 
 
 def _block_diagonal(blocks: Array) -> Array:
@@ -257,6 +260,22 @@ def _normal_prior(spec: ModelSpec, c: Coefficients) -> tuple[Array, Array, float
     return np.diag(precision), precision * mean, constant, log_constant
 
 
+class _Scalars:
+    """The scalar coordinates while they are laid out: a row of the prior and a start for each."""
+
+    def __init__(self) -> None:
+        self.rows: list[Array] = []
+        self.start: list[float] = []
+
+    def place(self, prior: Prior, guess: float) -> int:
+        """Add a parameter; return its position, or -1 when it is fixed."""
+        if isinstance(prior, Fixed):
+            return -1
+        self.rows.append(prior_row(prior))
+        self.start.append(_coordinate(self.rows[-1], guess))
+        return len(self.rows) - 1
+
+
 def _layout(
     spec: ModelSpec,
     products: CrossProducts,
@@ -267,62 +286,63 @@ def _layout(
     groups = [spec.groups[k] for k in order]
     q = max([len(g.coefs) for g in groups], default=1)
     sd_at = np.full((max(1, len(groups)), q), -1, np.int64)
-    sd_fixed, C = np.zeros(sd_at.shape), np.tile(np.eye(q), (len(sd_at), 1, 1))
-    rows: list[Array] = []
-    start: list[float] = []
-    spread = np.sqrt(problem.ee / max(problem.n, 1.0)) or 1.0
-
-    def place(prior: Prior, guess: float) -> int:
-        rows.append(prior_row(prior))
-        start.append(_coordinate(rows[-1], guess))
-        return len(rows) - 1
-
+    sd_fixed = np.zeros(sd_at.shape)
+    spread = float(np.sqrt(problem.ee / max(problem.n, 1.0))) or 1.0
+    scalars = _Scalars()
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.einsum("jaa->a", products.factors[order[k]].ZZ) / problem.n)
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):
-            if isinstance(prior, Fixed):
-                sd_fixed[k, a] = prior.value
-            else:
-                sd_at[k, a] = place(prior, 0.5 * spread / (sizes[a] or 1.0))
-    sigma_at, sigma_fixed = -1, 1.0
-    for shape in spec.shapes:
-        prior = spec.priors[shape.name]
-        if isinstance(prior, Fixed):
-            sigma_fixed = prior.value
-        else:
-            sigma_at = place(prior, 0.8 * spread)
-    beta_at, beta_reference = np.full(len(c.kept), -1, np.int64), np.zeros(len(c.kept))
-    for i, k in enumerate(c.kept):
-        prior = spec.priors[c.keys[k]]
-        if not isinstance(prior, Fixed):
-            beta_at[i], beta_reference[i] = place(prior, c.reference[k]), c.reference[k]
-    parts, etas, at = [], [], len(rows)
-    for k, group in enumerate(groups):
-        for part in group.covariance.correlated_parts:
-            prior = spec.priors[names.cor(group.factor)]
-            block = slice(part[0], part[-1] + 1)
-            if isinstance(prior, Fixed):
-                R = np.full((len(part), len(part)), prior.value) + (1 - prior.value) * np.eye(
-                    len(part)
-                )
-                C[k, block, block] = np.linalg.cholesky(R)
-            elif isinstance(prior, LKJ):
-                parts.append((k, part[0], len(part), at))
-                etas.append(prior.eta)
-                at += len(part) * (len(part) - 1) // 2
+            sd_at[k, a] = scalars.place(prior, 0.5 * spread / (sizes[a] or 1.0))
+            sd_fixed[k, a] = _fixed_value(prior)
+    sigma = spec.priors["sigma"] if spec.shapes else Fixed(1.0)
+    sigma_at = scalars.place(sigma, 0.8 * spread)
+    kept = [(spec.priors[c.keys[k]], float(c.reference[k])) for k in c.kept]
+    beta_at = np.array([scalars.place(prior, at) for prior, at in kept], np.int64)
+    parts, etas, C, size = _correlations(spec, order, len(scalars.rows), q)
     layout = Layout(
-        priors=np.array(rows).reshape(-1, WIDTH),
+        priors=np.array(scalars.rows).reshape(-1, WIDTH),
         sd_at=sd_at,
         sd_fixed=sd_fixed,
         C_fixed=C,
-        parts=np.array(parts, np.int64).reshape(-1, 4),
-        etas=np.array(etas, np.float64),
+        parts=parts,
+        etas=etas,
         sigma_at=sigma_at,
-        sigma_fixed=float(sigma_fixed),
+        sigma_fixed=_fixed_value(sigma),
         beta_at=beta_at,
-        beta_reference=beta_reference,
+        beta_reference=np.where(beta_at >= 0, [at for _, at in kept], 0.0),
     )
-    return layout, np.concatenate([np.array(start), np.zeros(at - len(rows))])
+    return layout, np.concatenate([scalars.start, np.zeros(size)])
+
+
+def _fixed_value(prior: Prior) -> float:
+    return prior.value if isinstance(prior, Fixed) else 0.0
+
+
+def _correlations(
+    spec: ModelSpec, order: tuple[int, ...], first: int, q: int
+) -> tuple[NDArray[np.int64], Array, Array, int]:
+    """Return parts and etas of the free correlations, the fixed factors, and how many are free."""
+    C = np.tile(np.eye(q), (max(1, len(order)), 1, 1))
+    parts, etas, at = [], [], first
+    for k, position in enumerate(order):
+        group = spec.groups[position]
+        for part in group.covariance.correlated_parts:
+            prior, size = spec.priors[names.cor(group.factor)], len(part)
+            if isinstance(prior, LKJ):
+                parts.append((k, part[0], size, at))
+                etas.append(prior.eta)
+                at += size * (size - 1) // 2
+            else:
+                block = slice(part[0], part[-1] + 1)
+                R = np.full((size, size), _fixed_value(prior))
+                np.fill_diagonal(R, 1.0)
+                C[k, block, block] = np.linalg.cholesky(R)
+    return (
+        np.array(parts, np.int64).reshape(-1, 4),
+        np.array(etas, np.float64),
+        C,
+        at - first,
+    )
 
 
 def _coordinate(row: Array, value: float) -> float:

@@ -30,6 +30,7 @@ class PymcEngine(Engine):
 
     name = "pymc"
     default_tune = 1000
+    default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return None: this engine takes every model."""

@@ -23,10 +23,8 @@ The largest factor is eliminated level by level (M has q x q blocks there); what
 "trailing" columns of the other factors and of the coefficients, is dense. Of M^{-1} only the blocks
 where K is not zero are computed. T is never inverted, so sds of zero are fine.
 
-Levels couple with trailing columns through a pattern: level j of the first factor meets columns
-``cols[ptr[j]:ptr[j + 1]]`` with cross-products ``vals`` of shape (q, nnz), and every coefficient.
-Local to a level, its pattern's columns come first, then the pc coefficients; arrays over local
-columns have them last, so that the inner loops run over contiguous memory.
+Arrays over levels have them last, so that the inner loops run over contiguous levels. Level j meets
+every collapsed coefficient, and the columns ``cols[ptr[j]:ptr[j + 1]]`` of the other factors.
 """
 
 from __future__ import annotations
@@ -40,20 +38,18 @@ from numpy.typing import NDArray
 from hierlm.compiling import kernel
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
 class Pattern(NamedTuple):
-    """Which trailing columns each level of the first factor meets, and of which factor they are.
+    """Which columns of other factors each level of the first factor meets."""
 
-    Compiled functions take arrays apart: what a level does not need is not passed.
-    """
-
-    ptr: NDArray[np.int64]  # (J + 1,)
-    cols: NDArray[np.int64]  # (nnz,)
-    vals: Array  # (q, nnz)
-    factor: NDArray[np.int64]  # (m1,) factor of each trailing column, from 1
-    coef: NDArray[np.int64]  # (m1,) its coefficient within the factor
-    sizes: NDArray[np.int64]  # (factors,) coefficients of each factor
+    ptr: Index  # (J + 1,)
+    cols: Index  # (nnz,)
+    vals: Array  # (q, nnz) cross-products of the level with the column
+    factor: Index  # (m1,) factor of each trailing column, from 1
+    coef: Index  # (m1,) its coefficient within the factor
+    sizes: Index  # (factors,) coefficients of each factor
 
 
 class Problem(NamedTuple):
@@ -66,10 +62,10 @@ class Problem(NamedTuple):
     n: float
     log_constant: float  # terms of the log density that no parameter changes
     ee: float
-    ZZ: Array  # (J, q, q)
-    Ze: Array  # (J, q)
-    ZX: Array  # (J, q, pc)
-    ZN: Array  # (J, q, pn)
+    ZZ: Array  # (q, q, J)
+    Ze: Array  # (q, J)
+    ZX: Array  # (q, pc, J)
+    ZN: Array  # (q, pn, J)
     pattern: Pattern
     K: Array  # (m, m)
     Ke: Array  # (m,)
@@ -81,8 +77,22 @@ class Problem(NamedTuple):
     c: float  # prior mean, precision, prior mean
 
 
+class Factors(NamedTuple):
+    """M factored, and solved for w."""
+
+    log_det: float
+    L: Array  # (q, q, J) Cholesky factors of the levels
+    f: Array  # (q, J) L^{-1} w of the levels
+    G: Array  # (q, pc, J) L^{-1} times the coupling with the coefficients
+    CS: Array  # (q, nnz) coupling with the columns of other factors, times S
+    Gp: Array  # (q, nnz) L^{-1} T' CS / sigma^2
+    D: Array  # (m, m) Cholesky factor of the trailing part
+    w: Array  # (m,) its L^{-1} w
+    KS: Array  # (m, m)
+
+
 @kernel
-def cholesky(A: NDArray) -> None:
+def cholesky(A: Array) -> None:
     """Replace the lower triangle of A by its Cholesky factor."""
     for i in range(A.shape[0]):
         for j in range(i + 1):
@@ -93,7 +103,7 @@ def cholesky(A: NDArray) -> None:
 
 
 @kernel
-def solve_lower(L: NDArray, b: NDArray) -> None:
+def solve_lower(L: Array, b: Array) -> None:
     """Replace b by L^{-1} b."""
     for i in range(L.shape[0]):
         total = b[i]
@@ -103,7 +113,7 @@ def solve_lower(L: NDArray, b: NDArray) -> None:
 
 
 @kernel
-def solve_upper(L: NDArray, b: NDArray) -> None:
+def solve_upper(L: Array, b: Array) -> None:
     """Replace b by L'^{-1} b."""
     for i in range(L.shape[0] - 1, -1, -1):
         total = b[i]
@@ -113,7 +123,7 @@ def solve_upper(L: NDArray, b: NDArray) -> None:
 
 
 @kernel
-def inverse_from_factor(L: NDArray) -> NDArray:
+def inverse_from_factor(L: Array) -> Array:
     """Return (L L')^{-1}."""
     m = L.shape[0]
     R = np.zeros((m, m))  # row i is column i of L^{-1}
@@ -136,7 +146,7 @@ def inverse_from_factor(L: NDArray) -> NDArray:
 
 
 @kernel
-def scale_columns(pattern: Pattern, T: NDArray, A: NDArray) -> NDArray:
+def scale_columns(pattern: Pattern, T: Array, A: Array) -> Array:
     """Return A S: column (i, c) of factor k becomes the sum over d of A[:, (i, d)] T_k[d, c]."""
     out = A.copy()
     for col in range(pattern.factor.shape[0]):
@@ -151,7 +161,7 @@ def scale_columns(pattern: Pattern, T: NDArray, A: NDArray) -> NDArray:
 
 
 @kernel
-def scale_rows(pattern: Pattern, T: NDArray, b: NDArray) -> NDArray:
+def scale_rows(pattern: Pattern, T: Array, b: Array) -> Array:
     """Return S' b for a vector over the trailing columns."""
     out = b.copy()
     for col in range(pattern.factor.shape[0]):
@@ -164,7 +174,7 @@ def scale_rows(pattern: Pattern, T: NDArray, b: NDArray) -> NDArray:
 
 
 @kernel
-def apply_scale(pattern: Pattern, T: NDArray, v: NDArray) -> NDArray:
+def apply_scale(pattern: Pattern, T: Array, v: Array) -> Array:
     """Return S v for a vector over the trailing columns."""
     out = v.copy()
     for col in range(pattern.factor.shape[0]):
@@ -177,156 +187,153 @@ def apply_scale(pattern: Pattern, T: NDArray, v: NDArray) -> NDArray:
 
 
 @kernel
-def level_columns(
-    pattern: Pattern, ZX: NDArray, T: NDArray, j: int, CS: NDArray, at: NDArray
-) -> int:
-    """Write [C_j S], of shape (q, columns), and the trailing column of each; return their number.
-
-    C_j are the cross-products of level j with its columns.
-    """
-    q, pc, m1, count = ZX.shape[1], ZX.shape[2], pattern.factor.shape[0], 0
-    if m1 > 0:
-        count = pattern_columns(pattern, T, j, CS, at)
-    for s in range(pc):
-        at[count + s] = m1 + s
-    for a in range(q):
-        for s in range(pc):
-            CS[a, count + s] = ZX[j, a, s]
-    return count + pc
-
-
-@kernel
-def pattern_columns(pattern: Pattern, T: NDArray, j: int, CS: NDArray, at: NDArray) -> int:
-    """Write the columns of other factors that level j meets; return their number."""
-    start = pattern.ptr[j]
-    count = pattern.ptr[j + 1] - start
-    for s in range(count):
-        col = pattern.cols[start + s]
-        k, c = pattern.factor[col], pattern.coef[col]
-        at[s] = col
-        for a in range(CS.shape[0]):
-            total = 0.0
-            for d in range(c, pattern.sizes[k]):  # T is lower triangular
-                total += pattern.vals[a, start + s - c + d] * T[k, d, c]
-            CS[a, s] = total
-    return count
-
-
-@kernel
-def level_factor(ZZ: NDArray, T: NDArray, s2: float, j: int, L: NDArray) -> None:
-    """Write the Cholesky factor of A_j = I + T'Z_j'Z_j T / sigma^2 to L[j]."""
-    q = L.shape[1]
+def factor_levels(ZZ: Array, T: Array, s2: float, L: Array) -> float:
+    """Write the Cholesky factors of A_j = I + T'Z_j'Z_j T / sigma^2; return the log of |A|."""
+    q, J = L.shape[0], L.shape[2]
     for a in range(q):
         for b in range(a + 1):
-            total = 0.0
+            for j in range(J):
+                L[a, b, j] = 1.0 if a == b else 0.0
             for c in range(a, q):
-                inner = 0.0
                 for d in range(b, q):
-                    inner += ZZ[j, c, d] * T[0, d, b]
-                total += T[0, c, a] * inner
-            total = s2 * total + (1.0 if a == b else 0.0)
+                    t = s2 * T[0, c, a] * T[0, d, b]
+                    for j in range(J):
+                        L[a, b, j] += t * ZZ[c, d, j]
             for c in range(b):
-                total -= L[j, a, c] * L[j, b, c]
-            L[j, a, b] = math.sqrt(total) if a == b else total / L[j, b, b]
+                for j in range(J):
+                    L[a, b, j] -= L[a, c, j] * L[b, c, j]
+            if a == b:
+                for j in range(J):
+                    L[a, a, j] = math.sqrt(L[a, a, j])
+            else:
+                for j in range(J):
+                    L[a, b, j] /= L[b, b, j]
+    log_det = 0.0
+    for a in range(q):
+        for first in range(0, J, 4):  # a logarithm for four levels: they are at least one
+            product = 1.0
+            for j in range(first, min(first + 4, J)):
+                product *= L[a, a, j]
+            log_det += 2.0 * math.log(product)
+    return log_det
 
 
 @kernel
-def level_solve(
-    T: NDArray, s2: float, L: NDArray, j: int, CS: NDArray, size: int, G: NDArray
-) -> None:
-    """Write G[j] = L_j^{-1} T' C_j S / sigma^2, column by column of C_j S."""
-    q = L.shape[1]
+def solve_levels(T: Array, s2: float, L: Array, x: Array, out: Array) -> None:
+    """Write L^{-1} T' x / sigma^2 of every level, for x of shape (q, J)."""
+    q, J = x.shape
     for a in range(q):
-        for s in range(size):
-            G[j, a, s] = 0.0
+        for j in range(J):
+            out[a, j] = 0.0
         for c in range(a, q):
             t = s2 * T[0, c, a]
-            for s in range(size):
-                G[j, a, s] += t * CS[c, s]
+            for j in range(J):
+                out[a, j] += t * x[c, j]
         for c in range(a):
-            t = L[j, a, c]
-            for s in range(size):
-                G[j, a, s] -= t * G[j, c, s]
-        t = 1.0 / L[j, a, a]
-        for s in range(size):
-            G[j, a, s] *= t
+            for j in range(J):
+                out[a, j] -= L[a, c, j] * out[c, j]
+        for j in range(J):
+            out[a, j] /= L[a, a, j]
 
 
 @kernel
-def eliminate(
-    j: int, size: int, pc: int, at: NDArray, G: NDArray, f: NDArray, D: NDArray, w: NDArray
-) -> None:
-    """Subtract G_j'G_j from the lower triangle of D, and G_j'f_j from w."""
-    count = size - pc
-    first = at[count] if pc > 0 else 0
-    for a in range(f.shape[1]):
-        for r in range(size):
-            row, g = at[r], G[j, a, r]
-            w[row] -= g * f[j, a]
-            for s in range(min(r + 1, count)):
-                D[row, at[s]] -= g * G[j, a, s]
-            for s in range(r + 1 - count):  # coefficients are contiguous
-                D[row, first + s] -= g * G[j, a, count + s]
+def backsolve_levels(L: Array, x: Array) -> None:
+    """Replace x, of shape (q, J), by L'^{-1} x."""
+    q, J = x.shape
+    for a in range(q - 1, -1, -1):
+        for c in range(a + 1, q):
+            for j in range(J):
+                x[a, j] -= L[c, a, j] * x[c, j]
+        for j in range(J):
+            x[a, j] /= L[a, a, j]
 
 
 @kernel
-def forward(
-    problem: Problem, T: NDArray, sigma: float, Ze: NDArray, Ke: NDArray
-) -> tuple[float, NDArray, NDArray, NDArray, NDArray, NDArray, NDArray]:
-    """Factor M.
+def dot(x: Array, y: Array) -> float:
+    """Return the inner product of two vectors."""
+    total = 0.0
+    for j in range(x.shape[0]):
+        total += x[j] * y[j]
+    return total
 
-    Returns
-    -------
-    log_det : float
-        log|M|.
-    L, f, G : ndarray of shape (J, q, q), (J, q), (J, q, columns)
-        Factors of the levels, L^{-1} w of the levels, and L^{-1} times their coupling.
-    D, w : ndarray of shape (m, m), (m,)
-        Factor of the trailing part, and its L^{-1} w.
-    KS : ndarray of shape (m, m)
-    """
-    pattern, ZZ, ZX = problem.pattern, problem.ZZ, problem.ZX
-    J, q = Ze.shape
+
+@kernel
+def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> Factors:
+    """Factor M and solve for w, with the residual's cross-products Ze and Ke."""
+    pattern, (q, J) = problem.pattern, Ze.shape
     m, m1, pc = Ke.shape[0], pattern.factor.shape[0], problem.h.shape[0]
     s2 = 1.0 / (sigma * sigma)
-    KS = scale_columns(problem.pattern, T, problem.K)
-    D = s2 * scale_columns(problem.pattern, T, KS.T)
-    w = s2 * scale_rows(problem.pattern, T, Ke)
+    KS = scale_columns(pattern, T, problem.K)
+    D = s2 * scale_columns(pattern, T, KS.T)
+    w = s2 * scale_rows(pattern, T, Ke)
     for a in range(m1):
         D[a, a] += 1.0
     for a in range(pc):
         w[m1 + a] += problem.h[a]
         for b in range(pc):
             D[m1 + a, m1 + b] += problem.precision[a, b]
-    width = pc
-    for j in range(J):
-        width = max(width, pattern.ptr[j + 1] - pattern.ptr[j] + pc)
-    L, f, G = np.zeros((J, q, q)), np.empty((J, q)), np.empty((J, q, width))
-    CS, at = np.empty((q, width)), np.empty(width, np.int64)
-    log_det = 0.0
-    for j in range(J):
-        level_factor(ZZ, T, s2, j, L)
-        for a in range(q):
-            total = 0.0
-            for c in range(a, q):
-                total += s2 * T[0, c, a] * Ze[j, c]
-            for c in range(a):
-                total -= L[j, a, c] * f[j, c]
-            f[j, a] = total / L[j, a, a]
-            log_det += 2.0 * math.log(L[j, a, a])
-        size = level_columns(pattern, ZX, T, j, CS, at)
-        level_solve(T, s2, L, j, CS, size, G)
-        eliminate(j, size, pc, at, G, f, D, w)
+    L, f, G = np.empty((q, q, J)), np.empty((q, J)), np.empty((q, pc, J))
+    log_det = factor_levels(problem.ZZ, T, s2, L)
+    solve_levels(T, s2, L, Ze, f)
+    for s in range(pc):
+        solve_levels(T, s2, L, problem.ZX[:, s], G[:, s])
+    for a in range(q):
+        for r in range(pc):
+            w[m1 + r] -= dot(G[a, r], f[a])
+            for s in range(r + 1):
+                D[m1 + r, m1 + s] -= dot(G[a, r], G[a, s])
+    CS, Gp = np.empty(pattern.vals.shape), np.empty(pattern.vals.shape)
+    if m1 > 0:
+        eliminate_pattern(pattern, T, s2, L, f, G, CS, Gp, D, w)
     cholesky(D)
     solve_lower(D, w)
     for a in range(m):
         log_det += 2.0 * math.log(D[a, a])
-    return log_det, L, f, G, D, w, KS
+    return Factors(log_det, L, f, G, CS, Gp, D, w, KS)
+
+
+@kernel
+def eliminate_pattern(
+    pattern: Pattern,
+    T: Array,
+    s2: float,
+    L: Array,
+    f: Array,
+    G: Array,
+    CS: Array,
+    Gp: Array,
+    D: Array,
+    w: Array,
+) -> None:
+    """Write CS and Gp, and subtract what the levels eliminate from D and w."""
+    q, pc, m1 = L.shape[0], G.shape[1], pattern.factor.shape[0]
+    for t in range(pattern.cols.shape[0]):
+        k, c = pattern.factor[pattern.cols[t]], pattern.coef[pattern.cols[t]]
+        for a in range(q):
+            CS[a, t] = 0.0
+            for d in range(c, pattern.sizes[k]):  # T is lower triangular
+                CS[a, t] += pattern.vals[a, t - c + d] * T[k, d, c]
+    for j in range(L.shape[2]):
+        for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
+            col = pattern.cols[t]
+            for a in range(q):
+                total = 0.0
+                for c in range(a, q):
+                    total += s2 * T[0, c, a] * CS[c, t]
+                for c in range(a):
+                    total -= L[a, c, j] * Gp[c, t]
+                g = total / L[a, a, j]
+                Gp[a, t] = g
+                w[col] -= g * f[a, j]
+                for s in range(pattern.ptr[j], t + 1):
+                    D[col, pattern.cols[s]] -= g * Gp[a, s]
+                for s in range(pc):
+                    D[m1 + s, col] -= g * G[a, s, j]
 
 
 @kernel
 def log_likelihood(
-    problem: Problem, T: NDArray, sigma: float, beta: NDArray, dT: NDArray, dbeta: NDArray
+    problem: Problem, T: Array, sigma: float, beta: Array, dT: Array, dbeta: Array
 ) -> tuple[float, float]:
     """Return the collapsed log density and its derivative in sigma; write those in T and beta.
 
@@ -341,31 +348,22 @@ def log_likelihood(
     dT : ndarray of the shape of T
     dbeta : ndarray of shape (pn,)
     """
-    J, q = problem.Ze.shape
-    m, m1, pn = problem.Ke.shape[0], problem.pattern.factor.shape[0], beta.shape[0]
-    s2 = 1.0 / (sigma * sigma)
-    Ze, Ke, ee = problem.Ze, problem.Ke, problem.ee
-    if pn > 0:
-        Ze, Ke = Ze.copy(), Ke.copy()
-        for c in range(pn):
-            ee -= 2.0 * beta[c] * problem.Ne[c]
-            for d in range(pn):
-                ee += beta[c] * beta[d] * problem.NN[c, d]
-            for r in range(m):
-                Ke[r] -= problem.KN[r, c] * beta[c]
-            for j in range(J):
-                for a in range(q):
-                    Ze[j, a] -= problem.ZN[j, a, c] * beta[c]
-    log_det, L, f, G, D, w, KS = forward(problem, T, sigma, Ze, Ke)
-    quadratic = s2 * ee + problem.c - np.sum(f * f) - np.sum(w * w)
-    logp = problem.log_constant - problem.n * math.log(sigma) - 0.5 * (log_det + quadratic)
-    v = w.copy()
-    solve_upper(D, v)
+    (q, J), m1 = problem.Ze.shape, problem.pattern.factor.shape[0]
+    m, pc, s2 = problem.Ke.shape[0], problem.h.shape[0], 1.0 / (sigma * sigma)
+    Ze, Ke, ee = residual_products(problem, beta)
+    factors = forward(problem, T, sigma, Ze, Ke)
+    quadratic = s2 * ee + problem.c - dot(factors.w, factors.w)
+    for a in range(q):
+        quadratic -= dot(factors.f[a], factors.f[a])
+    logp = problem.log_constant - problem.n * math.log(sigma)
+    logp -= 0.5 * (factors.log_det + quadratic)
+    v = factors.w.copy()
+    solve_upper(factors.D, v)
     dT[:] = 0.0
-    trace, squares = backward(problem, T, s2, Ze, Ke, L, f, G, D, v, KS, beta, dT, dbeta)
-    for a in range(m - m1):
+    trace, squares = backward(problem, T, s2, Ze, Ke, factors, v, beta, dT, dbeta)
+    for a in range(pc):
         squares -= 2.0 * problem.h[a] * v[m1 + a]
-        for b in range(m - m1):
+        for b in range(pc):
             squares += problem.precision[a, b] * v[m1 + a] * v[m1 + b]
     residual = sigma * sigma * (quadratic - squares - problem.c)
     dsigma = (J * q + m - trace - problem.n) / sigma + residual / sigma**3
@@ -373,221 +371,223 @@ def log_likelihood(
 
 
 @kernel
+def residual_products(problem: Problem, beta: Array) -> tuple[Array, Array, float]:
+    """Return Z'e of the levels, K_e and e'e, with the sampled coefficients taken out of e."""
+    Ze, Ke, ee, pn = problem.Ze, problem.Ke, problem.ee, beta.shape[0]
+    if pn > 0:
+        Ze, Ke = Ze.copy(), Ke.copy()
+    for c in range(pn):
+        ee += beta[c] * (dot(problem.NN[c], beta) - 2.0 * problem.Ne[c])
+        for r in range(Ke.shape[0]):
+            Ke[r] -= problem.KN[r, c] * beta[c]
+        for a in range(Ze.shape[0]):
+            for j in range(Ze.shape[1]):
+                Ze[a, j] -= problem.ZN[a, c, j] * beta[c]
+    return Ze, Ke, ee
+
+
+@kernel
 def backward(
     problem: Problem,
-    T: NDArray,
+    T: Array,
     s2: float,
-    Ze: NDArray,
-    Ke: NDArray,
-    L: NDArray,
-    f: NDArray,
-    G: NDArray,
-    D: NDArray,
-    v: NDArray,
-    KS: NDArray,
-    beta: NDArray,
-    dT: NDArray,
-    dbeta: NDArray,
+    Ze: Array,
+    Ke: Array,
+    factors: Factors,
+    v: Array,
+    beta: Array,
+    dT: Array,
+    dbeta: Array,
 ) -> tuple[float, float]:
     """Write the gradients; return tr(Pi M^{-1}) and the sum of squares of the effects u."""
-    J, q = Ze.shape
-    pattern, ZZ, ZX, ZN = problem.pattern, problem.ZZ, problem.ZX, problem.ZN
-    m, m1, pc, pn = v.shape[0], pattern.factor.shape[0], problem.h.shape[0], beta.shape[0]
-    inverse = inverse_from_factor(D)
-    b = apply_scale(problem.pattern, T, v)
-    residual = Ke.copy()
-    for r in range(m):
-        for s in range(m):
-            residual[r] -= problem.K[r, s] * b[s]
-    for c in range(pn):
-        total = problem.Ne[c]
-        for d in range(pn):
-            total -= problem.NN[c, d] * beta[d]
+    pattern, L, P, Pp = problem.pattern, factors.L, factors.G, factors.Gp
+    (q, J), m, m1, pc = Ze.shape, v.shape[0], pattern.factor.shape[0], problem.h.shape[0]
+    inverse = inverse_from_factor(factors.D)
+    b = apply_scale(pattern, T, v)
+    u = mode(pattern, factors, v)  # from here on G and Gp hold P = A^{-1} B
+    H, Hp = np.zeros(P.shape), np.zeros(Pp.shape)
+    for a in range(q):
+        for s in range(pc):
+            for r in range(pc):
+                t = inverse[m1 + r, m1 + s]
+                for j in range(J):
+                    H[a, s, j] -= P[a, r, j] * t
+    if m1 > 0:
+        pattern_inverse(pattern, P, Pp, inverse, H, Hp)
+    Minv = level_inverse(pattern, L, P, Pp, H, Hp)
+    bu, R = np.zeros((q, J)), Ze.copy()
+    trace, squares = 0.0, 0.0
+    for a in range(q):
+        trace += np.sum(Minv[a, a])
+        squares += dot(u[a], u[a])
+        for c in range(a + 1):
+            for j in range(J):
+                bu[a, j] += T[0, a, c] * u[c, j]
+    level_residual(problem, bu, b, R)
+    level_gradient(problem.ZZ, problem.ZX, T, s2, H, Minv, u, R, dT)
+    residual = Ke - problem.K @ b
+    if m1 > 0:
+        trailing_gradient(pattern, T, s2, factors, inverse, Hp, bu, v, residual, dT)
+    for c in range(beta.shape[0]):
+        total = problem.Ne[c] - dot(problem.NN[c], beta)
         for r in range(m):
             total -= problem.KN[r, c] * b[r]
-        dbeta[c] = total
-    trace, squares, width = 0.0, 0.0, G.shape[2]
-    CS, H, at = np.empty((q, width)), np.empty((q, width)), np.empty(width, np.int64)
-    u, bj, R, Minv = np.empty(q), np.empty(q), np.empty(q), np.empty((q, q))
-    for j in range(J):
-        size = level_columns(pattern, ZX, T, j, CS, at)
-        level_backsolve(L, f, G, j, size, at, v, u)
-        level_inverse(L, G, j, size, pc, at, inverse, H, Minv)
         for a in range(q):
-            trace += Minv[a, a]
-            squares += u[a] * u[a]
-            bj[a] = 0.0
-            for c in range(a + 1):
-                bj[a] += T[0, a, c] * u[c]
-        for a in range(q):
-            R[a] = Ze[j, a]
-            for c in range(q):
-                R[a] -= ZZ[j, a, c] * bj[c]
-            for s in range(size):
-                R[a] -= CS[a, s] * v[at[s]]
-            for c in range(pn):
-                dbeta[c] -= ZN[j, a, c] * bj[a]
-        level_gradient(ZZ, T, s2, j, size, CS, H, Minv, u, R, dT)
-        if m1 > 0:
-            trailing_terms(pattern, T, s2, j, size - pc, H, bj, residual, dT)
-    for c in range(pn):
-        dbeta[c] *= s2
-    trailing_gradient(pattern, s2, KS, inverse, v, residual, dT)
+            total -= dot(problem.ZN[a, c], bu[a])
+        dbeta[c] = s2 * total
     for a in range(m1):
         trace += inverse[a, a]
         squares += v[a] * v[a]
     for a in range(pc):
-        for c in range(pc):
-            trace += inverse[m1 + a, m1 + c] * problem.precision[a, c]
+        trace += dot(inverse[m1 + a, m1:], problem.precision[a])
     return trace, squares
 
 
 @kernel
-def level_backsolve(
-    L: NDArray,
-    f: NDArray,
-    G: NDArray,
-    j: int,
-    size: int,
-    at: NDArray,
-    v: NDArray,
-    u: NDArray,
-) -> None:
-    """Turn G_j into P = A_j^{-1} B_j = L'^{-1} G_j, and write u_j = L'^{-1} f_j - P v."""
-    q = L.shape[1]
-    for a in range(q - 1, -1, -1):
-        u[a] = f[j, a]
-        for c in range(a + 1, q):
-            t = L[j, c, a]
-            u[a] -= t * u[c]
-            for s in range(size):
-                G[j, a, s] -= t * G[j, c, s]
-        t = 1.0 / L[j, a, a]
-        u[a] *= t
-        for s in range(size):
-            G[j, a, s] *= t
-    for a in range(q):
-        for s in range(size):
-            u[a] -= G[j, a, s] * v[at[s]]
+def mode(pattern: Pattern, factors: Factors, v: Array) -> Array:
+    """Return u = L'^{-1} f - P v, turning G into P = L'^{-1} G = A^{-1} B on the way."""
+    L, u, G, Gp = factors.L, factors.f, factors.G, factors.Gp
+    (q, J), m1 = u.shape, pattern.factor.shape[0]
+    backsolve_levels(L, u)
+    for s in range(G.shape[1]):
+        backsolve_levels(L, G[:, s])
+        for a in range(q):
+            for j in range(J):
+                u[a, j] -= G[a, s, j] * v[m1 + s]
+    if m1 > 0:
+        for j in range(J):
+            for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
+                for a in range(q - 1, -1, -1):
+                    total = Gp[a, t]
+                    for c in range(a + 1, q):
+                        total -= L[c, a, j] * Gp[c, t]
+                    Gp[a, t] = total / L[a, a, j]
+                    u[a, j] -= Gp[a, t] * v[pattern.cols[t]]
+    return u
 
 
 @kernel
-def level_inverse(
-    L: NDArray,
-    P: NDArray,
-    j: int,
-    size: int,
-    pc: int,
-    at: NDArray,
-    inverse: NDArray,
-    H: NDArray,
-    Minv: NDArray,
+def pattern_inverse(
+    pattern: Pattern, P: Array, Pp: Array, inverse: Array, H: Array, Hp: Array
 ) -> None:
-    """Write blocks of M^{-1}: H = M^{-1}_{j, columns} = -P inverse, Minv = A^{-1} - H P'."""
-    q, count = L.shape[1], size - pc
-    first = at[count] if pc > 0 else 0
+    """Complete H and write Hp: the blocks -P inverse of M^{-1} beside each level."""
+    q, pc, J = P.shape
+    m1 = pattern.factor.shape[0]
+    for j in range(J):
+        start, end = pattern.ptr[j], pattern.ptr[j + 1]
+        for t in range(start, end):
+            row = pattern.cols[t]
+            for a in range(q):
+                g = Pp[a, t]
+                for s in range(start, end):
+                    Hp[a, s] -= g * inverse[row, pattern.cols[s]]
+                for s in range(pc):
+                    H[a, s, j] -= g * inverse[row, m1 + s]
+                    Hp[a, t] -= P[a, s, j] * inverse[row, m1 + s]
+
+
+@kernel
+def level_inverse(pattern: Pattern, L: Array, P: Array, Pp: Array, H: Array, Hp: Array) -> Array:
+    """Return M^{-1}_{jj} = A_j^{-1} - H_j P_j', of shape (q, q, J)."""
+    q, pc, J = P.shape
+    Minv = np.zeros((q, q, J))
     for a in range(q):
-        for s in range(size):
-            H[a, s] = 0.0
-        for r in range(size):
-            row, g = at[r], P[j, a, r]
-            for s in range(count):
-                H[a, s] -= g * inverse[row, at[s]]
+        for j in range(J):
+            Minv[a, a, j] = 1.0 / L[a, a, j]
+        for c in range(a + 1, q):  # column a of L^{-1}
+            for d in range(a, c):
+                for j in range(J):
+                    Minv[c, a, j] -= L[c, d, j] * Minv[d, a, j]
+            for j in range(J):
+                Minv[c, a, j] /= L[c, c, j]
+        backsolve_levels(L, Minv[:, a])
+        for c in range(q):
             for s in range(pc):
-                H[a, count + s] -= g * inverse[row, first + s]
-    for a in range(q):
-        for c in range(q):  # column a of A^{-1}: forward, then backward
-            total = 1.0 if a == c else 0.0
-            for d in range(c):
-                total -= L[j, c, d] * Minv[d, a]
-            Minv[c, a] = total / L[j, c, c]
-        for c in range(q - 1, -1, -1):
-            total = Minv[c, a]
-            for d in range(c + 1, q):
-                total -= L[j, d, c] * Minv[d, a]
-            Minv[c, a] = total / L[j, c, c]
+                for j in range(J):
+                    Minv[c, a, j] -= H[c, s, j] * P[a, s, j]
+    if pattern.factor.shape[0] > 0:
+        for j in range(J):
+            for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
+                for a in range(q):
+                    for c in range(q):
+                        Minv[c, a, j] -= Hp[c, t] * Pp[a, t]
+    return Minv
+
+
+@kernel
+def level_residual(problem: Problem, bu: Array, b: Array, R: Array) -> None:
+    """Subtract from R = Z'e what effects and coefficients explain: R = Z' e-hat."""
+    pattern, (q, J) = problem.pattern, R.shape
+    m1 = pattern.factor.shape[0]
     for a in range(q):
         for c in range(q):
-            total = 0.0
-            for s in range(size):
-                total += H[c, s] * P[j, a, s]
-            Minv[c, a] -= total
+            for j in range(J):
+                R[a, j] -= problem.ZZ[a, c, j] * bu[c, j]
+        for s in range(problem.ZX.shape[1]):
+            for j in range(J):
+                R[a, j] -= problem.ZX[a, s, j] * b[m1 + s]
+    if m1 > 0:
+        for j in range(J):
+            for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
+                for a in range(q):
+                    R[a, j] -= pattern.vals[a, t] * b[pattern.cols[t]]
 
 
 @kernel
 def level_gradient(
-    ZZ: NDArray,
-    T: NDArray,
+    ZZ: Array,
+    ZX: Array,
+    T: Array,
     s2: float,
-    j: int,
-    size: int,
-    CS: NDArray,
-    H: NDArray,
-    Minv: NDArray,
-    u: NDArray,
-    R: NDArray,
-    dT: NDArray,
+    H: Array,
+    Minv: Array,
+    u: Array,
+    R: Array,
+    dT: Array,
 ) -> None:
     """Add (R u' - (K S M^{-1})_jj) / sigma^2 to the gradient in the first factor's T."""
     q = u.shape[0]
     for a in range(q):
         for c in range(a + 1):
-            total = R[a] * u[c]
+            total = dot(R[a], u[c])
             for d in range(q):
-                inner = 0.0
                 for e in range(d + 1):
-                    inner += T[0, d, e] * Minv[e, c]
-                total -= ZZ[j, a, d] * inner
-            for s in range(size):
-                total -= CS[a, s] * H[c, s]
+                    total -= T[0, d, e] * dot(ZZ[a, d], Minv[e, c])
+            for s in range(ZX.shape[1]):
+                total -= dot(ZX[a, s], H[c, s])
             dT[0, a, c] += s2 * total
-
-
-@kernel
-def trailing_terms(
-    pattern: Pattern,
-    T: NDArray,
-    s2: float,
-    j: int,
-    count: int,
-    H: NDArray,
-    bj: NDArray,
-    residual: NDArray,
-    dT: NDArray,
-) -> None:
-    """Add what level j contributes to the residual and gradient of the other factors."""
-    q, start = bj.shape[0], pattern.ptr[j]
-    for s in range(count):
-        col = pattern.cols[start + s]
-        k, c = pattern.factor[col], pattern.coef[col]
-        for a in range(q):
-            residual[col] -= pattern.vals[a, start + s] * bj[a]
-        for d in range(c + 1):
-            total = 0.0
-            for a in range(q):
-                inner = 0.0
-                for e in range(a + 1):
-                    inner += T[0, a, e] * H[e, s - c + d]
-                total += pattern.vals[a, start + s] * inner
-            dT[k, c, d] -= s2 * total
 
 
 @kernel
 def trailing_gradient(
     pattern: Pattern,
+    T: Array,
     s2: float,
-    KS: NDArray,
-    inverse: NDArray,
-    v: NDArray,
-    residual: NDArray,
-    dT: NDArray,
+    factors: Factors,
+    inverse: Array,
+    Hp: Array,
+    bu: Array,
+    v: Array,
+    residual: Array,
+    dT: Array,
 ) -> None:
-    """Add the gradient in the T of the trailing factors, from the trailing columns themselves."""
+    """Add what the pattern says of the first factor's T, and the gradient in the others' T."""
+    q, J = bu.shape
+    for j in range(J):
+        for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
+            col = pattern.cols[t]
+            k, c = pattern.factor[col], pattern.coef[col]
+            for a in range(q):
+                residual[col] -= pattern.vals[a, t] * bu[a, j]
+                for e in range(a + 1):
+                    dT[0, a, e] -= s2 * factors.CS[a, t] * Hp[e, t]
+                    for d in range(c + 1):
+                        dT[k, c, d] -= s2 * pattern.vals[a, t] * T[0, a, e] * Hp[e, t - c + d]
     for col in range(pattern.factor.shape[0]):
         k, c = pattern.factor[col], pattern.coef[col]
         for d in range(c + 1):
             other = col - c + d
             total = residual[col] * v[other]
             for r in range(v.shape[0]):
-                total -= KS[col, r] * inverse[r, other]
+                total -= factors.KS[col, r] * inverse[r, other]
             dT[k, c, d] += s2 * total

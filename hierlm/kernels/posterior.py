@@ -13,8 +13,8 @@ from hierlm.kernels.collapsed import (
     Problem,
     apply_scale,
     forward,
-    level_backsolve,
-    level_columns,
+    mode,
+    residual_products,
     solve_upper,
 )
 from hierlm.kernels.collapsed import log_likelihood as collapsed_log_likelihood
@@ -50,7 +50,7 @@ class Layout(NamedTuple):
 
 
 @kernel
-def unpack(x: NDArray, layout: Layout, T: NDArray, C: NDArray, sd: NDArray, beta: NDArray) -> float:
+def unpack(x: Array, layout: Layout, T: Array, C: Array, sd: Array, beta: Array) -> float:
     """Write T = diag(sd) C, C, sd and the sampled coefficients; return sigma."""
     C[:] = layout.C_fixed
     for p in range(layout.parts.shape[0]):
@@ -71,14 +71,14 @@ def unpack(x: NDArray, layout: Layout, T: NDArray, C: NDArray, sd: NDArray, beta
 
 
 @kernel
-def scalar(x: NDArray, layout: Layout, at: int) -> float:
+def scalar(x: Array, layout: Layout, at: int) -> float:
     """Return the scalar parameter at a coordinate."""
     row = layout.priors[at]
     return constrain(int(row[4]), row[5], row[6], x[at])[0]
 
 
 @kernel
-def log_posterior(x: NDArray, grad: NDArray, problem: Problem, layout: Layout) -> float:
+def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> float:
     """Return the log density at the coordinates x, and write its gradient.
 
     Parameters
@@ -123,7 +123,7 @@ def log_posterior(x: NDArray, grad: NDArray, problem: Problem, layout: Layout) -
 
 
 @kernel
-def parameters(xs: NDArray, layout: Layout, out: NDArray) -> None:
+def parameters(xs: Array, layout: Layout, out: Array) -> None:
     """Write sds, correlation factors and sigma of many points.
 
     Parameters
@@ -144,12 +144,12 @@ def parameters(xs: NDArray, layout: Layout, out: NDArray) -> None:
 
 @kernel
 def draw_effects(
-    xs: NDArray,
-    noise: NDArray,
+    xs: Array,
+    noise: Array,
     problem: Problem,
     layout: Layout,
-    levels: NDArray,
-    trailing: NDArray,
+    levels: Array,
+    trailing: Array,
 ) -> None:
     """Draw effects and collapsed coefficients exactly, given each draw of the parameters.
 
@@ -164,31 +164,24 @@ def draw_effects(
         Written: effects of the other factors, then collapsed coefficients.
     """
     nf, q = layout.sd_at.shape
-    J, q0 = problem.Ze.shape
+    q0, J = problem.Ze.shape
     m, pn = problem.Ke.shape[0], layout.beta_at.shape[0]
     T, C, sd, beta = np.empty((nf, q, q)), np.empty((nf, q, q)), np.empty((nf, q)), np.empty(pn)
-    u, at = np.empty(q0), np.empty(m, np.int64)
-    CS = np.empty((q0, m))
     for s in range(xs.shape[0]):
         sigma = unpack(xs[s], layout, T, C, sd, beta)
-        Ze, Ke = problem.Ze.copy(), problem.Ke.copy()
-        for c in range(pn):
-            for r in range(m):
-                Ke[r] -= problem.KN[r, c] * beta[c]
-            for j in range(J):
-                for a in range(q0):
-                    Ze[j, a] -= problem.ZN[j, a, c] * beta[c]
-        _, L, f, G, D, v, _ = forward(problem, T, sigma, Ze, Ke)
+        Ze, Ke, _ = residual_products(problem, beta)
+        factors = forward(problem, T, sigma, Ze, Ke)
+        v = factors.w
         for r in range(m):
             v[r] += noise[s, J * q0 + r]
-        solve_upper(D, v)
+        solve_upper(factors.D, v)
         trailing[s] = apply_scale(problem.pattern, T, v)
+        for a in range(q0):
+            for j in range(J):
+                factors.f[a, j] += noise[s, a * J + j]
+        u = mode(problem.pattern, factors, v)
         for j in range(J):
-            for a in range(q0):
-                f[j, a] += noise[s, j * q0 + a]
-            size = level_columns(problem.pattern, problem.ZX, T, j, CS, at)
-            level_backsolve(L, f, G, j, size, at, v, u)
             for a in range(q0):
                 levels[s, j, a] = 0.0
                 for b in range(a + 1):
-                    levels[s, j, a] += T[0, a, b] * u[b]
+                    levels[s, j, a] += T[0, a, b] * u[b, j]

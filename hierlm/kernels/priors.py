@@ -11,6 +11,8 @@ from hierlm.compiling import kernel
 from hierlm.kernels.transforms import INTERVAL, POSITIVE, REAL
 from hierlm.priors import Density, Fixed, Flat, Prior, ScalarPrior
 
+Array = NDArray[np.float64]
+
 # Position in this tuple is the code of a class in `log_density`.
 _CLASSES = (
     "Flat",
@@ -58,7 +60,7 @@ def prior_row(prior: Prior) -> NDArray[np.float64]:
 
 
 @kernel
-def log_density(row: NDArray, x: float) -> tuple[float, float]:
+def log_density(row: Array, x: float) -> tuple[float, float]:
     """Return the log density of a prior at x, and its derivative."""
     code, a, b, c, constant = int(row[0]), row[1], row[2], row[3], row[7]
     if code == 1:  # Normal(mu, sigma)

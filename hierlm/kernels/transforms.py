@@ -16,9 +16,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import kernel
+
+Array = NDArray[np.float64]
 
 REAL, POSITIVE, INTERVAL = 0, 1, 2
 
@@ -38,7 +41,7 @@ def constrain(kind: int, lower: float, upper: float, x: float) -> tuple[float, f
 
 
 @kernel
-def correlation_factor(x: NDArray, C: NDArray) -> None:
+def correlation_factor(x: Array, C: Array) -> None:
     """Write the Cholesky factor C, of shape (q, q), of coordinates x of shape (q(q-1)/2,)."""
     k = 0
     for i in range(C.shape[0]):
@@ -51,7 +54,7 @@ def correlation_factor(x: NDArray, C: NDArray) -> None:
 
 
 @kernel
-def correlation_factor_adjoint(x: NDArray, C_bar: NDArray, x_bar: NDArray) -> None:
+def correlation_factor_adjoint(x: Array, C_bar: Array, x_bar: Array) -> None:
     """Add to x_bar the gradient of a function whose gradient with respect to C is C_bar."""
     q = C_bar.shape[0]
     for i in range(1, q):
@@ -67,7 +70,7 @@ def correlation_factor_adjoint(x: NDArray, C_bar: NDArray, x_bar: NDArray) -> No
 
 
 @kernel
-def lkj(x: NDArray, q: int, eta: float, x_bar: NDArray) -> float:
+def lkj(x: Array, q: int, eta: float, x_bar: Array) -> float:
     """Return the log density of the coordinates x under LKJ(eta); add its gradient to x_bar."""
     total, k = 0.0, 0
     for i in range(1, q):

@@ -1,0 +1,125 @@
+"""The collapsed engine against the PyMC engine, and against Bambi where it is given.
+
+    python benchmarks/gaussian.py [--bambi PYTHON] [--json FILE] [--repeats 3]
+
+PYTHON is the interpreter of an environment that has bambi>=0.21 (it pins an older formulae, so it
+cannot share hierlm's). Prints a table of medians; times are seconds of one machine and one run, so
+read the ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+CASES = {
+    "sleepstudy": ("sleepstudy", "Reaction ~ Days + (Days | Subject)"),
+    "sleepstudy diagonal": ("sleepstudy", "Reaction ~ Days + (Days || Subject)"),
+    "Dyestuff2": ("Dyestuff2", "Yield ~ 1 + (1 | Batch)"),
+    "Pastes nested": ("Pastes", "strength ~ 1 + (1 | batch/cask)"),
+    "Penicillin crossed": ("Penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)"),
+    "Machines": ("Machines", "score ~ Machine + (0 + Machine | Worker)"),
+    "oats nested": ("oats", "Y ~ V * N + (1 | B/V)"),
+}
+
+BAMBI = """
+import json, sys, time, warnings
+warnings.simplefilter("ignore")
+began = time.perf_counter()
+import arviz as az, bambi, pandas as pd
+path, formula, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
+data = pd.read_csv(path)
+for name in ("Subject", "Batch", "batch", "cask", "plate", "sample", "Worker", "B"):
+    if name in data:
+        data[name] = data[name].astype(str)
+model = bambi.Model(formula, data)
+fitted = time.perf_counter()
+idata = model.fit(draws=1000, tune=1000, chains=4, cores=2, random_seed=seed,
+                  inference_method="nutpie", progressbar=False)
+summary = az.summary(idata, round_to="none")
+done = time.perf_counter()
+sampling = idata["posterior"].attrs.get("sampling_time") or idata.attrs.get("sampling_time")
+print(json.dumps({"ess": float(summary["ess_bulk"].min()), "whole": done - began,
+                  "fit": done - fitted, "sampling": sampling}))
+"""
+
+
+def run_hierlm(dataset: str, formula: str, engine: str, seed: int) -> dict[str, Any]:
+    """Fit in a fresh process, as a user would; return ESS and seconds."""
+    code = (
+        "import time, sys, json, warnings; warnings.simplefilter('ignore');"
+        "began = time.perf_counter(); import hierlm as hl;"
+        f"fit = hl.fit({formula!r}, hl.load_dataset({dataset!r}), engine={engine!r}, seed={seed},"
+        " progress=False);"
+        "report = repr(fit);"
+        "c = fit.convergence;"
+        "print(json.dumps({'ess': c.ess_bulk.value, 'divergences': c.divergences,"
+        " 'sampling': fit.idata.attrs['sampling_time'],"
+        " 'whole': time.perf_counter() - began}))"
+    )
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout) | {"process": time.perf_counter() - began}
+
+
+def run_bambi(python: str, dataset: str, formula: str, seed: int) -> dict[str, Any] | None:
+    """Fit with Bambi in its own environment; None where it cannot read the formula."""
+    import hierlm as hl
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.csv"
+        hl.load_dataset(dataset).to_csv(path, index=False)
+        began = time.perf_counter()
+        done = subprocess.run(
+            [python, "-c", BAMBI, str(path), formula, str(seed)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            return None
+        return json.loads(done.stdout.splitlines()[-1]) | {"process": time.perf_counter() - began}
+
+
+def main() -> None:
+    """Run all cases and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bambi")
+    parser.add_argument("--json")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--engines", default="collapsed,pymc")
+    args = parser.parse_args()
+    rows = []
+    for case, (dataset, formula) in CASES.items():
+        for name in [*args.engines.split(","), *(["bambi"] if args.bambi else [])]:
+            runs = []
+            for seed in range(1, args.repeats + 1):
+                if name == "bambi":
+                    run = run_bambi(args.bambi, dataset, formula, seed)
+                else:
+                    run = run_hierlm(dataset, formula, name, seed)
+                if run is not None:
+                    runs.append(run)
+            if not runs:
+                print(f"{case:22s} {name:10s} cannot take the formula", flush=True)
+                continue
+            row = {key: median(run[key] or float("nan") for run in runs) for key in runs[0]}
+            rows.append({"case": case, "engine": name} | row)
+            print(
+                f"{case:20s} {name:10s} min ESS {row['ess']:6.0f}  sampling {row['sampling']:6.2f} s"
+                f"  ESS/s {row['ess'] / row['sampling']:8.0f}  process {row['process']:6.1f} s",
+                flush=True,
+            )
+    if args.json:
+        Path(args.json).write_text(json.dumps(rows, indent=2))
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    main()
