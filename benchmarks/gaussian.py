@@ -111,9 +111,11 @@ def main() -> None:
                 continue
             row = {key: median(run[key] or float("nan") for run in runs) for key in runs[0]}
             rows.append({"case": case, "engine": name} | row)
+            rate = row["ess"] / row["sampling"]
             print(
-                f"{case:20s} {name:10s} min ESS {row['ess']:6.0f}  sampling {row['sampling']:6.2f} s"
-                f"  ESS/s {row['ess'] / row['sampling']:8.0f}  process {row['process']:6.1f} s",
+                f"{case:20s} {name:10s} min ESS {row['ess']:6.0f}  "
+                f"sampling {row['sampling']:6.2f} s  ESS/s {rate:8.0f}  "
+                f"process {row['process']:6.1f} s",
                 flush=True,
             )
     if args.json:

@@ -21,7 +21,7 @@ LAYERS = [
     {"spec", "kernels"},
     {"engines"},
     {"convergence", "summaries"},
-    {"variance", "display", "storage"},
+    {"variance", "display", "storage", "mle"},
     {"results"},
     {"modeling", "document"},
     {"__init__"},

@@ -591,3 +591,20 @@ def trailing_gradient(
             for r in range(v.shape[0]):
                 total -= factors.KS[col, r] * inverse[r, other]
             dT[k, c, d] += s2 * total
+
+
+@kernel
+def conditional_mode(
+    problem: Problem, T: Array, sigma: float
+) -> tuple[float, float, Array, Array, Array]:
+    """Return log|M|, the quadratic form, u of the first factor, v of the trailing columns, and D.
+
+    For maximum likelihood; the sampled coefficients, if any, stay where the residual was taken.
+    """
+    factors = forward(problem, T, sigma, problem.Ze, problem.Ke)
+    quadratic = problem.ee / (sigma * sigma) + problem.c - dot(factors.w, factors.w)
+    for a in range(factors.f.shape[0]):
+        quadratic -= dot(factors.f[a], factors.f[a])
+    v = factors.w.copy()
+    solve_upper(factors.D, v)
+    return factors.log_det, quadratic, mode(problem.pattern, factors, v), v, factors.D
