@@ -15,9 +15,9 @@ from hierlm.kernels.collapsed import (
     forward,
     mode,
     residual_products,
-    solve_upper,
 )
 from hierlm.kernels.collapsed import log_likelihood as collapsed_log_likelihood
+from hierlm.kernels.linear import solve_upper
 from hierlm.kernels.priors import log_density
 from hierlm.kernels.transforms import (
     constrain,
