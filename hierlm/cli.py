@@ -21,8 +21,8 @@ from typing import Any, NoReturn
 from hierlm.datasets import catalog, describe_dataset, list_datasets, load_dataset
 from hierlm.datasets.catalog import entry
 from hierlm.document import STAGES, document, to_json
-from hierlm.engines import settings
-from hierlm.engines.pymc import SAMPLERS
+from hierlm.engines import Choice, settings
+from hierlm.engines.pymc import SAMPLERS, check_sampler
 from hierlm.errors import ConvergenceWarning, DatasetError, HierlmError, HierlmWarning
 from hierlm.families import family_names
 from hierlm.modeling import Model
@@ -145,13 +145,13 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 def _add_sampling(parser: argparse.ArgumentParser, seed: int | None = None) -> None:
     add = parser.add_argument_group("sampling").add_argument
     add("--draws", type=int, metavar="N", default=1000, help="kept per chain (default: 1000)")
-    add("--tune", type=int, metavar="N", default=1000, help="warm-up per chain (default: 1000)")
+    add("--tune", type=int, metavar="N", help="warm-up per chain (default: what the engine needs)")
     add("--chains", type=int, metavar="N", default=4, help="default: 4")
     add("--cores", type=int, metavar="N", help="default: one per chain, as far as there are")
     says = f"the same seed gives the same draws (default: {'random' if seed is None else seed})"
     add("--seed", type=int, metavar="N", default=seed, help=says)
-    says = "in (0, 1); nearer 1 for fewer divergences (default: 0.9)"
-    add("--target-accept", type=float, metavar="P", default=0.9, help=says)
+    says = "in (0, 1); nearer 1 for fewer divergences (default: what suits the engine)"
+    add("--target-accept", type=float, metavar="P", help=says)
     add("--engine", metavar="E", default="auto", help="default: auto")
     says = f"{', '.join(SAMPLERS)} (default: nutpie)"
     add("--sampler", metavar="S", default="nutpie", choices=SAMPLERS, help=says)
@@ -162,9 +162,10 @@ def _demo(args: argparse.Namespace) -> None:
     _sampling(args)
     dataset = entry("sleepstudy")
     model = Model(dataset.formula, load_dataset(dataset.name), family=dataset.family)
+    choice = _choice(model, args)
     print(f"{dataset.title}: {dataset.rows} rows, the bundled data set {dataset.name!r}.")
     print(fill(dataset.question), fill(_IN_WORDS), f"\n{model}\n", sep="\n", flush=True)
-    fit = _sample(model, args)
+    fit = _sample(model, args, choice)
     attrs = fit.idata.attrs
     times = [f"{stage} {attrs[f'{stage}_time']:.1f} s" for stage in STAGES]
     print(f"{fit}\n\nTime: {', '.join(times)}.\n\n{_NEXT}")
@@ -185,15 +186,16 @@ def _fit(args: argparse.Namespace) -> None:
         priors=_once(args.priors or ()),
         parameterization=dict.fromkeys(args.centered or (), "centered"),
     )
+    choice = _choice(model, args)
     if not args.json:
         print(f"{model}\n", flush=True)
-    fit = _sample(model, args)
+    fit = _sample(model, args, choice)
     try:
         if args.out is not None:  # before the report: a reader may leave, the file stays
             fit.save(args.out)
             _tell(args, f"saved: {args.out}")
     except OSError as error:
-        raise CommandError(f"--out {args.out!r} could not be written: {error}") from error
+        raise CommandError(f"--out {error}") from error
     finally:
         print(to_json({"data": found, **document(fit)}) if args.json else fit)
 
@@ -210,8 +212,14 @@ def _datasets(args: argparse.Namespace) -> None:
         print(*table, "", "hierlm datasets NAME describes one.", sep="\n")
 
 
-def _sample(model: Model, args: argparse.Namespace) -> Fit:
-    if model.engine(args.engine).engine.name == "pymc":
+def _choice(model: Model, args: argparse.Namespace) -> Choice:
+    """Return the engine; refuse now what `Model.fit` would after the model is printed."""
+    check_sampler(args.sampler)
+    return model.engine(args.engine, sampler=args.sampler)
+
+
+def _sample(model: Model, args: argparse.Namespace, choice: Choice) -> Fit:
+    if choice.engine.name == "pymc":
         _tell(args, "compiling the model: this can take a minute; sampling comes after it")
     if not args.json:  # the report says it
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -222,7 +230,8 @@ def _sampling(args: argparse.Namespace) -> dict[str, Any]:
     """Return the options of `Model.fit`; refuse now what it would after the model is printed."""
     names = ("draws", "tune", "chains", "cores", "seed", "target_accept", "sampler")
     options = {name: getattr(args, name) for name in names} | {"progress": not args.quiet}
-    settings(**options)
+    given = {name: value for name, value in options.items() if value is not None}
+    settings(**({"seed": None, "cores": None} | given))
     return options
 
 

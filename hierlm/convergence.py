@@ -6,7 +6,7 @@ limits, after Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), doi:10.12
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from hierlm import names
 
+Array = NDArray[np.float64]
+
 R_HAT_LIMIT = 1.01
 ESS_PER_CHAIN = 100
-_MAX_ELEMENTS = 20_000  # effects beyond this many are not checked one by one
+_LEAST_DRAWS = 4  # two halves of a chain with two draws each
+_MAX_ELEMENTS = 1_000  # of one variable; of more, evenly spaced levels are checked
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class Convergence:
     saturated : int
         Transitions that were cut off at the greatest tree depth.
     r_hat, ess_bulk, ess_tail : Worst
+        Not a number, of parameter ``"none"``, where no parameter varies.
+    checked, parameters : int
+        How many parameters were looked at, of how many; those that are fixed do not count.
     """
 
     chains: int
@@ -50,6 +56,8 @@ class Convergence:
     r_hat: Worst
     ess_bulk: Worst
     ess_tail: Worst
+    checked: int
+    parameters: int
 
     @property
     def ess_needed(self) -> int:
@@ -70,19 +78,13 @@ class Convergence:
                 "not explored. Raise target_accept (0.95, 0.99); if they stay, give the sds of "
                 "small groups tighter priors."
             )
-        if self.chains > 1 and not self.r_hat.value <= R_HAT_LIMIT:
+        if self.draws < _LEAST_DRAWS:
             yield (
-                f"the chains disagree: R-hat is {self.r_hat.value:.3f} for "
-                f"{self.r_hat.parameter} (it should be below {R_HAT_LIMIT}). Raise tune and "
-                "draws; levels rich in data may mix better with parameterization='centered'."
+                f"too few draws to tell: {self.draws} per chain, and R-hat and ESS need at least "
+                f"{_LEAST_DRAWS}. Raise draws."
             )
-        worst = min(self.ess_bulk, self.ess_tail, key=lambda item: item.value)
-        if not worst.value >= self.ess_needed:
-            kind = "bulk" if worst is self.ess_bulk else "tail"
-            yield (
-                f"too few effective draws: {kind} ESS is {worst.value:.0f} for {worst.parameter} "
-                f"(it should be at least {self.ess_needed}). Raise draws."
-            )
+        elif self.checked:
+            yield from self._poor_mixing()
         if self.saturated > 0.01 * total:
             yield (
                 f"{self.saturated} of {total} transitions reached the greatest tree depth: "
@@ -91,25 +93,58 @@ class Convergence:
         if self.chains == 1:
             yield "a single chain cannot disagree with itself: R-hat needs two chains or more."
 
+    def _poor_mixing(self) -> Iterator[str]:
+        measures = (*([self.r_hat] if self.chains > 1 else []), self.ess_bulk, self.ess_tail)
+        unknown = [worst.parameter for worst in measures if np.isnan(worst.value)]
+        if unknown:
+            yield (
+                f"R-hat or ESS cannot be computed for {unknown[0]}: a chain does not move, or a "
+                "draw is not finite. Raise tune, or give narrower priors."
+            )
+            return
+        if self.chains > 1 and self.r_hat.value > R_HAT_LIMIT:
+            yield (
+                f"the chains disagree: R-hat is {self.r_hat.value:.3f} for "
+                f"{self.r_hat.parameter} (it should be below {R_HAT_LIMIT}). Raise tune and "
+                "draws; levels rich in data may mix better with parameterization='centered'."
+            )
+        worst = min(self.ess_bulk, self.ess_tail, key=lambda item: item.value)
+        if worst.value < self.ess_needed:
+            kind = "bulk" if worst is self.ess_bulk else "tail"
+            yield (
+                f"too few effective draws: {kind} ESS is {worst.value:.0f} for {worst.parameter} "
+                f"(it should be at least {self.ess_needed}). Raise draws."
+            )
+
     def __str__(self) -> str:
         facts = (
-            f"{self.divergences} divergences; largest R-hat {self.r_hat.value:.3f}"
-            f" ({self.r_hat.parameter}); smallest ESS {_ess(self.ess_bulk)} bulk"
-            f" ({self.ess_bulk.parameter}), {_ess(self.ess_tail)} tail"
-            f" ({self.ess_tail.parameter})."
+            f"{self.divergences} divergences; largest R-hat {_shown(self.r_hat, 3)}; smallest ESS "
+            f"{_shown(self.ess_bulk)} bulk, {_shown(self.ess_tail)} tail."
         )
+        if self.checked < self.parameters:
+            facts += (
+                f" R-hat and ESS are those of {self.checked:,} of {self.parameters:,} parameters: "
+                "of large factors, evenly spaced levels were checked."
+            )
+        if not self.parameters and self.draws >= _LEAST_DRAWS:
+            return "Every parameter is fixed: there are no draws to judge."
         complaints = list(self.complaints())
         if not complaints:
             return f"The draws can be trusted. {facts}"
         return "Do not trust these draws yet. " + facts + "".join(f"\n- {c}" for c in complaints)
 
 
-def _ess(worst: Worst) -> str:
-    return "unknown" if np.isnan(worst.value) else f"{worst.value:.0f}"
+def _shown(worst: Worst, decimals: int = 0) -> str:
+    if np.isnan(worst.value):
+        return "unknown"
+    return f"{worst.value:.{decimals}f} ({worst.parameter})"
 
 
 def diagnose(idata: xr.DataTree) -> Convergence:
     """Compute the convergence of all parameters, effects included.
+
+    Of a variable with more than 5,000 elements, levels are checked that are evenly spaced: half
+    a minute of ranks for every effect of a large factor would say little more.
 
     Parameters
     ----------
@@ -123,18 +158,20 @@ def diagnose(idata: xr.DataTree) -> Convergence:
     posterior = idata["posterior"].to_dataset()
     stats = idata["sample_stats"].to_dataset()
     labels: list[str] = []
-    columns: list[NDArray[np.float64]] = []
+    columns: list[Array] = []
+    parameters = 0
     for variable in posterior.data_vars.values():
         values = variable.transpose(*names.SAMPLE_DIMS, ...)
-        flat = values.to_numpy().reshape(*values.shape[:2], -1)
-        if flat.shape[-1] > _MAX_ELEMENTS:
-            continue
-        varies = np.ptp(flat, axis=(0, 1)) > 0  # a fixed parameter has no diagnostics
-        columns.append(flat[..., varies])
-        labels += [
-            label for label, keep in zip(element_names(variable), varies, strict=True) if keep
-        ]
+        # a fixed parameter has no diagnostics; what is not a number is not fixed
+        varies = (values != values.isel(chain=0, draw=0)).any(names.SAMPLE_DIMS)
+        parameters += int(varies.sum())
+        kept = _spaced(values)
+        flat = kept.to_numpy().reshape(*kept.shape[:2], -1)
+        moves = _spaced(varies).to_numpy().ravel()
+        columns.append(flat[..., moves])
+        labels += [name for name, keep in zip(element_names(kept), moves, strict=True) if keep]
     draws = np.moveaxis(np.concatenate(columns, axis=-1), -1, 0)
+    tails = (0.05, 0.95)
     return Convergence(
         chains=posterior.sizes["chain"],
         draws=posterior.sizes["draw"],
@@ -142,10 +179,21 @@ def diagnose(idata: xr.DataTree) -> Convergence:
         saturated=_count(stats, "reached_max_treedepth"),
         r_hat=_worst(array_stats.rhat(draws), labels, np.argmax),
         ess_bulk=_worst(array_stats.ess(draws, method="bulk"), labels, np.argmin),
-        ess_tail=_worst(
-            array_stats.ess(draws, method="tail", prob=(0.05, 0.95)), labels, np.argmin
-        ),
+        ess_tail=_worst(array_stats.ess(draws, method="tail", prob=tails), labels, np.argmin),
+        checked=len(labels),
+        parameters=parameters,
     )
+
+
+def _spaced(values: xr.DataArray) -> xr.DataArray:
+    """Return a variable with as many evenly spaced levels as may be checked."""
+    dims = [dim for dim in values.dims if dim not in names.SAMPLE_DIMS]
+    size = int(np.prod([values.sizes[dim] for dim in dims]))
+    if size <= _MAX_ELEMENTS:
+        return values
+    levels = values.sizes[dims[0]]
+    count = max(1, _MAX_ELEMENTS // (size // levels))
+    return values.isel({dims[0]: np.linspace(0, levels - 1, count).astype(np.int64)})
 
 
 def element_names(variable: xr.DataArray) -> list[str]:
@@ -173,8 +221,10 @@ def _count(stats: xr.Dataset, name: str) -> int:
     return int(stats[name].sum()) if name in stats else 0
 
 
-def _worst(values: NDArray[np.float64], labels: list[str], pick: object) -> Worst:
+def _worst(values: Array, labels: list[str], pick: Callable[[Array], np.intp]) -> Worst:
+    if not labels:
+        return Worst(np.nan, "none")
     values = np.asarray(values, dtype=np.float64)
     bad = np.flatnonzero(np.isnan(values))
-    where = int(bad[0]) if bad.size else int(pick(values))  # type: ignore[operator]
+    where = int(bad[0]) if bad.size else int(pick(values))
     return Worst(float(values[where]), labels[where])

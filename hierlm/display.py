@@ -119,9 +119,12 @@ def _draws(idata: xr.DataTree, variable: str, k: int | None = None) -> Array:
 
 def _row(label: str, draws: Array, interval: Interval) -> list[str]:
     """Return one line of a table for draws of shape (chains, draws)."""
-    mean, sd = float(draws.mean()), float(draws.std(ddof=1))
+    mean = float(draws.mean())
+    if draws.size == 1:  # says nothing of a spread
+        return [label, f"{mean:.4g}", "-", "-", "-", "-", "-"]
     if np.ptp(draws) == 0:
         return [label, f"{mean:.6g}", "fixed", "", "", "", ""]
+    sd = float(draws.std(ddof=1))
     lower, upper = interval.of(draws.ravel())
     tails = (1 - interval.prob) / 2
     errors = [float(array_stats.mcse(draws, method="quantile", prob=p)) for p in (tails, 1 - tails)]
@@ -131,6 +134,10 @@ def _row(label: str, draws: Array, interval: Interval) -> list[str]:
         supported(sd, float(array_stats.mcse(draws, method="sd"))),
         supported(float(lower), errors[0]),
         supported(float(upper), errors[1]),
-        f"{float(array_stats.rhat(draws)):.2f}",
-        f"{float(array_stats.ess(draws, method='bulk')):.0f}",
+        _number(float(array_stats.rhat(draws)), 2),
+        _number(float(array_stats.ess(draws, method="bulk")), 0),
     ]
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if np.isfinite(value) else "-"

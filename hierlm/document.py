@@ -38,6 +38,8 @@ def document(fit: Fit) -> dict[str, Any]:
         "convergence": {
             "trusted": convergence.trusted,
             "divergences": convergence.divergences,
+            "checked": convergence.checked,
+            "parameters": convergence.parameters,
             **{name: asdict(getattr(convergence, name)) for name in diagnostics},
             "complaints": list(convergence.complaints()),
         },

@@ -24,7 +24,8 @@ from hierlm.design import Design
 from hierlm.design.crossproducts import CrossProducts
 from hierlm.engines.packing import Packed, pack
 from hierlm.errors import EngineError
-from hierlm.kernels.collapsed import apply_scale, conditional_mode
+from hierlm.kernels.elimination import conditional_mode
+from hierlm.kernels.problem import apply_scale
 from hierlm.priors import Assigned, Flat, Priors
 from hierlm.spec import ModelSpec
 from hierlm.tables import numeric_table

@@ -78,23 +78,26 @@ class Model:
     def __repr__(self) -> str:
         return f"{self.spec}\n\nEngine\n  {self.engine()}"
 
-    def engine(self, name: str = "auto") -> Choice:
+    def engine(
+        self, name: str = "auto", *, sampler: str = "nutpie", keep_standardized: bool = False
+    ) -> Choice:
         """Return the engine that would run, and why.
+
+        Parameters
+        ----------
+        name, sampler, keep_standardized
+            As in `fit`: what only PyMC has (another sampler, ``z_g``) makes it the choice.
 
         Raises
         ------
         EngineError
-            If there is no such engine, or it cannot take the model.
+            If there is no such engine, or it cannot do what is asked.
         """
-        return choose_engine(self.spec, name)
-
-    def _choose(self, engine: str, sampler: str, keep_standardized: bool) -> Choice:
-        """Return the engine; what only PyMC has (another sampler, ``z_g``) makes it the choice."""
         needs = f"sampler={sampler!r} was asked for" if sampler != "nutpie" else ""
         needs = "keep_standardized was asked for" if keep_standardized else needs
-        if needs and engine not in ("auto", "pymc"):
-            raise EngineError(f"{needs}, which only the pymc engine has, not {engine!r}.")
-        return choose_engine(self.spec, engine, needs_pymc=needs)
+        if needs and name not in ("auto", "pymc"):
+            raise EngineError(f"{needs}, which only the pymc engine has, not {name!r}.")
+        return choose_engine(self.spec, name, needs_pymc=needs)
 
     def pymc(self) -> pymc.Model:
         """Return a fresh PyMC model: the specification that every engine is held to.
@@ -164,7 +167,7 @@ class Model:
         ConvergenceWarning
             If the draws should not be trusted.
         """
-        choice = self._choose(engine, sampler, keep_standardized)
+        choice = self.engine(engine, sampler=sampler, keep_standardized=keep_standardized)
         if target_accept is None:
             target_accept = choice.engine.default_target_accept
         chosen = settings(

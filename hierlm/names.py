@@ -18,6 +18,8 @@ observations                                               ``__obs__``
 from __future__ import annotations
 
 BETA = "beta"
+SD = "sd"
+COR = "cor"
 COEF = "coef"
 OBS = "__obs__"
 INTERCEPT = "Intercept"

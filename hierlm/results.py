@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import xarray as xr
@@ -13,6 +15,9 @@ from hierlm.convergence import Convergence, diagnose
 from hierlm.design import Design
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval, IntervalKind
+
+if TYPE_CHECKING:
+    from hierlm.mle import MaximumLikelihood
 
 
 class Fit:
@@ -53,7 +58,7 @@ class Fit:
 
     def summary(
         self,
-        var_names: list[str] | None = None,
+        var_names: str | Sequence[str] | None = None,
         *,
         ci_prob: float = 0.89,
         ci_kind: IntervalKind = "eti",
@@ -62,7 +67,7 @@ class Fit:
 
         Parameters
         ----------
-        var_names : list of str, optional
+        var_names : str or sequence of str, optional
             Posterior variables; those that describe the model as a whole when not given.
         ci_prob : float
             Probability inside the interval.
@@ -72,7 +77,7 @@ class Fit:
         Returns
         -------
         pandas.DataFrame
-            A row per parameter.
+            A row per parameter that is not fixed.
 
         Raises
         ------
@@ -126,9 +131,17 @@ class Fit:
         """Return each level's own coefficients: common effect plus deviation.
 
         Parameters and result as for `ranef`; coefficients that do not vary by this factor are
-        there too, the same for every level.
+        there too, the same for every level. A coefficient that varies without a common one is
+        its deviation from zero.
+
+        Raises
+        ------
+        DataError
+            If there is no such factor; or if the bar codes a predictor otherwise than the common
+            part, as in ``y ~ f + (0 + f | g)``, where the sum would be nobody's coefficient.
         """
-        return summaries.coef(self.spec, self.idata, factor, Interval(ci_prob, ci_kind))
+        interval = Interval(ci_prob, ci_kind)
+        return summaries.coef(self.spec, self.design, self.idata, factor, interval)
 
     def varcorr(
         self, factor: str | None = None, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti"
@@ -174,9 +187,32 @@ class Fit:
         Raises
         ------
         FamilyError
-            If family and link have no variance on the scale of the link.
+            If family and link have no variance on the scale of the link: a beta, inverse and
+            sqrt links, and counts and gammas with an identity link.
         """
         return variance.icc(self.spec, self.design, self.idata, Interval(ci_prob, ci_kind))
+
+    def mle(self, *, reml: bool = True) -> MaximumLikelihood:
+        """Return REML or ML estimates and BLUPs, as lme4 gives them, to put beside the posterior.
+
+        Parameters
+        ----------
+        reml : bool
+            Restricted maximum likelihood, or maximum likelihood.
+
+        Returns
+        -------
+        MaximumLikelihood
+            Printed in the shape of lme4's report; priors play no part.
+
+        Raises
+        ------
+        EngineError
+            If the model is not gaussian with an identity link.
+        """
+        from hierlm.mle import mle  # loads numba, which tables do without
+
+        return mle(self.spec, self.design, reml=reml)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the fit to one netCDF file: draws, rows, formula and priors.
@@ -185,5 +221,12 @@ class Fit:
         ----------
         path : path
             Written beside and moved into place, so that a failure leaves an older file whole.
+
+        Raises
+        ------
+        DataError
+            If the folder is not there, or the rows would not be the same when loaded.
+        OSError
+            If the file cannot be written.
         """
         storage.save(path, self.spec, self.frame, self.idata)

@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from hierlm import names
 from hierlm.design import Design, Dropped, Encoding, GroupEncoding
-from hierlm.design.checks import check_design
+from hierlm.design.checks import check_design, spans_constant
 from hierlm.errors import (
     DataError,
     DesignWarning,
@@ -23,6 +22,7 @@ from hierlm.errors import (
     warn,
 )
 from hierlm.families import Family, Shape, get_family
+from hierlm.families.scale import scale_words
 from hierlm.formula import parse, unparse
 from hierlm.priors import Fixed, Parameter, PriorLike, Priors, Scale, resolve
 from hierlm.priors.parameters import coefficients, group_parameters, shapes
@@ -103,7 +103,7 @@ class ModelSpec:
     @property
     def has_intercept(self) -> bool:
         """Whether there is a common intercept."""
-        return names.INTERCEPT in self.coefs
+        return self.encoding.common.terms.intercept
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -270,19 +270,21 @@ def _is_number(text: str) -> bool:
 
 
 def _parameters(family: Family, encoding: Encoding, design: Design) -> tuple[Parameter, ...]:
-    y, weights = design.response, design.weights
-    location, scale = family.location_scale(y, design.trials, weights)
-    words = "the sd of the response" if not family.link.relative else "one unit of the link"
+    y, weights, offset = design.response, design.weights, design.offset
+    location, scale = family.location_scale(y, design.trials, weights, offset)
+    words = scale_words(family.link, family.working_name, offset=offset is not None)
     response = Scale(location, scale, words)
-    rms = np.sqrt(np.mean(np.square(design.X), axis=0)).tolist()
-    parameters = [*coefficients(encoding.common.names, encoding.common.scales, rms, response)]
-    for group, block in zip(encoding.groups, design.blocks, strict=True):
-        sds = [scale for columns, _ in group.bars for scale in columns.scales]
-        constant = np.sqrt(np.mean(np.square(block.Z), axis=0))
-        sizes = [sd or float(size) or 1.0 for sd, size in zip(sds, constant, strict=True)]
-        parameters += group_parameters(group.factor, group.coefs, sizes, group.covariance, response)
+    common = encoding.common
+    parameters = [*coefficients(common.names, common.sizes, common.rms, response)]
+    level = common.terms.intercept or spans_constant(design.X)
+    for group in encoding.groups:
+        sizes = [size for columns, _ in group.bars for size in columns.sizes]
+        parameters += group_parameters(
+            group.factor, group.coefs, sizes, group.covariance, response, common_level=level
+        )
     known = {"sigma"} if design.se is not None else set()
-    parameters += [p for p in shapes(family, family.shape_scale(y, weights)) if p.name not in known]
+    found = shapes(family, family.shape_scale(y, weights, offset))
+    parameters += [parameter for parameter in found if parameter.name not in known]
     return tuple(parameters)
 
 

@@ -18,7 +18,9 @@ import pandas as pd
 import xarray as xr
 
 from hierlm import names
-from hierlm.design import Design, Dropped
+from hierlm.design import Design, Dropped, Levels
+from hierlm.design.frames import learn_predictor
+from hierlm.design.levels import label
 from hierlm.errors import DataError, HierlmWarning
 from hierlm.spec import ModelSpec, build
 
@@ -39,8 +41,16 @@ def save(
     frame : pandas.DataFrame
         The columns of the formula, complete rows only.
     idata : xarray.DataTree
+
+    Raises
+    ------
+    DataError
+        If the folder is not there, or the levels would be others when the file is loaded.
+    OSError
+        If the file cannot be written.
     """
     target = Path(path)
+    _check_target(target)
     tree = idata.copy()
     tree[_FRAME] = xr.DataTree(_frame_to_dataset(frame))
     tree.attrs["hierlm_format"] = _FORMAT
@@ -48,10 +58,15 @@ def save(
     tree.attrs["dropped"] = json.dumps(dataclasses.asdict(spec.dropped))
     given = {item.origin: str(item.prior) for item in spec.priors if not item.is_default}
     tree.attrs["given_priors"] = json.dumps(given)
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
     try:
-        tree.to_netcdf(part, engine="h5netcdf")
+        _write(tree, part, target)
+        written = xr.load_dataset(part, engine="h5netcdf", group=_FRAME)
+        _check_levels(spec, _dataset_to_frame(written))
         os.replace(part, target)
+    except OSError as error:
+        reason = str(error).replace(str(part), str(target))
+        raise OSError(f"{str(target)!r} could not be written: {reason}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -96,6 +111,41 @@ def load(
     return spec, design, kept, tree
 
 
+def _check_target(target: Path) -> None:
+    if target.is_dir():
+        raise DataError(f"{str(target)!r} is a folder.\n  Give the path of a file.")
+    if not target.parent.is_dir():
+        raise DataError(
+            f"{str(target)!r} cannot be written: there is no folder {str(target.parent)!r}."
+        )
+
+
+def _write(tree: xr.DataTree, part: Path, target: Path) -> None:
+    try:
+        tree.to_netcdf(part, engine="h5netcdf")
+    except ValueError as error:  # a label with a NUL
+        raise DataError(
+            f"{str(target)!r} cannot be written: {error}.\n"
+            "  Is there a strange character in a name or a label?"
+        ) from error
+
+
+def _check_levels(spec: ModelSpec, frame: pd.DataFrame) -> None:
+    """Refuse rows whose levels did not survive, now that the draws are still there."""
+    learnt = {p.name: p.levels for p in spec.encoding.predictors}
+    found = {name: learn_predictor(frame[name], spec.encoding.formula).levels for name in learnt}
+    for group in spec.groups:
+        learnt[group.factor] = group.levels.labels
+        found[group.factor] = Levels.learn(group.levels.columns, frame)[0].labels
+    changed = [name for name, levels in learnt.items() if found[name] != levels]
+    if changed:
+        raise DataError(
+            f"the levels of {changed[0]!r} do not survive a netCDF file, and the fit could not be "
+            "loaded; nothing was written.\n"
+            "  Keep the draws with fit.idata.to_netcdf(path), and fit plain labels next time."
+        )
+
+
 def _open(path: Path) -> xr.DataTree:
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r}.")
@@ -138,8 +188,7 @@ def _frame_to_dataset(frame: pd.DataFrame) -> xr.Dataset:
         column = frame[name]
         attrs: dict[str, Any] = {"name": str(name)}
         if isinstance(column.dtype, pd.CategoricalDtype):
-            labels = column.cat.categories
-            attrs["levels"] = json.dumps([str(label) for label in labels])
+            attrs["levels"] = json.dumps([label(value) for value in column.cat.categories])
             attrs["ordered"] = int(bool(column.cat.ordered))
             values = column.cat.codes.to_numpy(dtype=np.int64)
         elif pd.api.types.is_bool_dtype(column):
@@ -147,8 +196,12 @@ def _frame_to_dataset(frame: pd.DataFrame) -> xr.Dataset:
             values = column.to_numpy(dtype=np.int8)
         elif pd.api.types.is_numeric_dtype(column):
             values = column.to_numpy()
-        else:
-            values = column.astype(str).to_numpy(dtype=str)
+        elif pd.api.types.is_string_dtype(column):
+            values = column.to_numpy(dtype=str)
+        else:  # times, as levels in their order
+            values, moments = pd.factorize(column, sort=True)
+            attrs["levels"] = json.dumps([label(value) for value in moments])
+            attrs["ordered"] = 0
         variables[f"column_{k}"] = ((names.OBS,), values, attrs)
     return xr.Dataset(variables)
 

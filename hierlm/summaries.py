@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import arviz_stats
@@ -13,6 +15,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from hierlm import names
+from hierlm.design import Design, GroupBlock, GroupEncoding
 from hierlm.errors import DataError, did_you_mean
 from hierlm.spec import ModelSpec
 
@@ -36,8 +39,8 @@ class Interval:
     kind: IntervalKind = "eti"
 
     def __post_init__(self) -> None:
-        if not 0 < self.prob < 1:
-            raise DataError(f"ci_prob lies between 0 and 1; came {self.prob!r}.")
+        if not isinstance(self.prob, Real) or not 0 < self.prob < 1:
+            raise DataError(f"ci_prob is a number between 0 and 1; came {self.prob!r}.")
         if self.kind not in ("eti", "hdi"):
             raise DataError(f"ci_kind is 'eti' or 'hdi'; came {self.kind!r}.")
 
@@ -73,24 +76,30 @@ def interesting(spec: ModelSpec) -> list[str]:
 
 
 def summary(
-    spec: ModelSpec, idata: xr.DataTree, interval: Interval, var_names: list[str] | None = None
+    spec: ModelSpec,
+    idata: xr.DataTree,
+    interval: Interval,
+    var_names: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Return ArviZ's table of the interesting parameters.
 
     Parameters that are fixed have no diagnostics and are left out.
     """
     posterior = idata["posterior"].to_dataset()
-    unknown = [name for name in var_names or () if name not in posterior]
+    wanted = [var_names] if isinstance(var_names, str) else var_names
+    unknown = [name for name in wanted or () if name not in posterior]
     if unknown:
         raise DataError(
             f"the posterior has no variable {unknown[0]!r}."
             f"{did_you_mean(unknown[0], map(str, posterior))}\n"
             f"  It has: {', '.join(map(str, posterior))}."
         )
+    single = posterior.sizes["chain"] * posterior.sizes["draw"] == 1
     kept = {}
-    for name in var_names or interesting(spec):
+    for name in wanted or interesting(spec):
         variable = posterior[name]
         varies = (variable != variable.isel(chain=0, draw=0)).any(names.SAMPLE_DIMS)
+        varies |= single  # of one draw, what is fixed cannot be told
         dims = [dim for dim in variable.dims if dim not in names.SAMPLE_DIMS]
         if bool(varies.any()):
             kept[name] = variable.isel({dims[0]: varies.to_numpy()}) if len(dims) == 1 else variable
@@ -104,6 +113,9 @@ def summary(
         )
         for name, variable in kept.items()
     ]
+    if not tables:
+        statistics = ("ess_bulk", "ess_tail", "r_hat", "mcse_mean", "mcse_sd")
+        return pd.DataFrame(columns=["mean", "sd", *interval.columns, *statistics], dtype=float)
     return pd.concat([pd.DataFrame(table) for table in tables])
 
 
@@ -121,7 +133,7 @@ def tabulate(draws: Array, index: pd.Index, interval: Interval) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "mean": draws.mean(axis=-1),
-            "sd": draws.std(axis=-1, ddof=1),
+            "sd": draws.std(axis=-1, ddof=1) if draws.shape[-1] > 1 else np.nan,
             lower: bounds[:, 0],
             upper: bounds[:, 1],
         },
@@ -140,7 +152,7 @@ def ranef(
     spec: ModelSpec, idata: xr.DataTree, factor: str | None, interval: Interval
 ) -> pd.DataFrame:
     """Return the effects of a grouping factor: a row per level and coefficient."""
-    group = spec.group(factor)
+    group = _group(spec, factor)
     return _by_level(
         draws_of(idata, names.effects(group.factor)),
         group.factor,
@@ -151,10 +163,21 @@ def ranef(
 
 
 def coef(
-    spec: ModelSpec, idata: xr.DataTree, factor: str | None, interval: Interval
+    spec: ModelSpec, design: Design, idata: xr.DataTree, factor: str | None, interval: Interval
 ) -> pd.DataFrame:
-    """Return the coefficients of each level: common effect plus the level's own deviation."""
-    group = spec.group(factor)
+    """Return the coefficients of each level: common effect plus the level's own deviation.
+
+    A deviation is added to the common effect of the same column, or to zero where the common
+    effects say nothing of its column, as lme4 does.
+
+    Raises
+    ------
+    DataError
+        If a column that varies is coded otherwise than in the common part, so that the sum
+        would be no coefficient of the level.
+    """
+    group = _group(spec, factor)
+    _check_coding(next(b for b in design.blocks if b.factor == group.factor), design)
     effects = draws_of(idata, names.effects(group.factor))
     both = [*spec.coefs, *(name for name in group.coefs if name not in spec.coefs)]
     total = np.zeros((effects.shape[0], len(both), effects.shape[-1]))
@@ -163,6 +186,42 @@ def coef(
     for k, name in enumerate(group.coefs):
         total[:, both.index(name)] += effects[:, k]
     return _by_level(total, group.factor, group.levels.labels, tuple(both), interval)
+
+
+def _group(spec: ModelSpec, factor: str | None) -> GroupEncoding:
+    if not spec.groups:
+        raise DataError(
+            "this model has no grouping factor.\n  A bar makes one: y ~ x + (1 | group)."
+        )
+    return spec.group(factor)
+
+
+def _check_coding(block: GroupBlock, design: Design) -> None:
+    """Refuse a varying column that the common effects have otherwise coded."""
+    for name, z in zip(block.coefs, block.Z.T, strict=True):
+        same = name in design.coefs
+        if same and np.allclose(design.X[:, design.coefs.index(name)], z, rtol=1e-9, atol=0):
+            continue
+        among = _combination(design, z)
+        if not same and not among:
+            continue
+        what = "is another column there" if same else f"is a combination of {', '.join(among)}"
+        raise DataError(
+            f"{name!r} varies by {block.factor!r}, and {what} in the common part: a common effect "
+            "plus a deviation is not the level's own coefficient.\n"
+            "  Write the same terms in both, as in y ~ x + (x | g) or y ~ 0 + f + (0 + f | g). "
+            "The deviations are in ranef()."
+        )
+
+
+def _combination(design: Design, z: Array) -> list[str]:
+    """Return the common effects of whose columns `z` is a linear combination, if it is one."""
+    sizes = np.linalg.norm(design.X, axis=0)
+    X, z = design.X / np.where(sizes > 0, sizes, 1.0), z / (np.linalg.norm(z) or 1.0)
+    weights = np.linalg.lstsq(X, z, rcond=None)[0]
+    if np.linalg.norm(z - X @ weights) > 1e-8:
+        return []
+    return [name for name, w in zip(design.coefs, weights, strict=True) if abs(w) > 1e-6]
 
 
 def _by_level(
@@ -180,7 +239,7 @@ def varcorr(
     A row per factor and coefficient: posterior means of the sd (with its interval) and of the
     variance, and the row of the correlation matrix, one column per coefficient.
     """
-    chosen = spec.groups if factor is None else (spec.group(factor),)
+    chosen = spec.groups if factor is None else (_group(spec, factor),)
     lower, upper = interval.columns
     tables = []
     for group in chosen:

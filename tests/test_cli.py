@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import os
@@ -131,6 +132,27 @@ def test_a_quoted_formula_is_not_wrapped(capsys):
     assert caret.strip("^ ") == ""
     lines = run(capsys, "fit", "sleepstudy", formula, "--quiet")[2].splitlines()
     assert lines[1:3] == [quoted, caret]
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([*SLEEP, "--sampler", "blackjax"], "pip install 'hierlm[jax]'"),
+        (["demo", "--sampler", "blackjax"], "pip install 'hierlm[jax]'"),
+        ([*SLEEP, "--engine", "collapsed", "--sampler", "pymc"], "only the pymc engine has"),
+        ([*SLEEP, "--family", "student", "--engine", "collapsed"], "cannot take this model"),
+    ],
+)
+def test_engines_and_samplers_are_refused_before_the_model_is_printed(
+    capsys, monkeypatch, argv, says
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "blackjax" else find(name)
+    )
+    code, out, err = run(capsys, *argv)
+    assert (code, out) == (2, "")
+    assert says in " ".join(err.split())
 
 
 @pytest.mark.parametrize(

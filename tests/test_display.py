@@ -7,6 +7,7 @@ import pytest
 from helpers.fits import synthetic_fit
 
 import hierlm as hl
+from hierlm import convergence
 from hierlm.convergence import diagnose
 from hierlm.display import supported
 
@@ -128,3 +129,32 @@ def test_one_chain_is_said() -> None:
         hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff")), chains=1, draws=800
     )
     assert "a single chain cannot disagree" in repr(fit)
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+def test_too_few_draws_to_tell(draws: int) -> None:
+    model = hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff"))
+    text = repr(synthetic_fit(model, draws=draws))
+    assert f"too few draws to tell: {draws} per chain" in text
+    assert "nan" not in text
+    assert "disagree" not in text
+
+
+def test_a_chain_that_does_not_move_is_said() -> None:
+    fit = _broken()
+    fit.idata["posterior"]["sigma"][0, 3] = np.nan
+    assert "R-hat or ESS cannot be computed for sigma" in str(diagnose(fit.idata))
+
+
+def test_of_a_large_factor_evenly_spaced_levels_are_checked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(convergence, "_MAX_ELEMENTS", 9)
+    fit = synthetic_fit(
+        hl.Model("Reaction ~ Days + (Days | Subject)", hl.load_dataset("sleepstudy"))
+    )
+    verdict = diagnose(fit.idata)
+    assert (verdict.checked, verdict.parameters) == (6 + 4 * 2, 6 + 18 * 2)
+    assert "those of 14 of 42 parameters" in str(verdict)
+    fit.idata["posterior"]["r_Subject"][0, :, -1, 1] += 1000  # the last level is one of the four
+    assert diagnose(fit.idata).r_hat.parameter == "r_Subject[372, Days]"

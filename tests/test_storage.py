@@ -90,7 +90,7 @@ def test_a_failed_save_leaves_the_older_file(
         raise OSError("No space left on device")
 
     monkeypatch.setattr(type(fit.idata), "to_netcdf", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match=r"fit.nc' could not be written: No space left"):
         fit.save(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -126,3 +126,52 @@ def test_another_format_and_edited_rows_are_refused(tmp_path: Path) -> None:
         codes[codes[:] == 5] = 0  # a level loses all its rows
     with pytest.raises(hl.DataError, match="its draws and rows differ in 'Batch'"):
         hl.load(path)
+
+
+ODD = {
+    "dates": pd.Series(pd.date_range("2020-01-01", periods=10)),
+    "zoned": pd.Series(pd.date_range("2020-10-20", periods=10, tz="Europe/Berlin")),
+    "durations": pd.Series(pd.to_timedelta(np.arange(5, 15), unit="D")),
+    "floats": pd.Series(pd.Categorical(np.arange(10.0)[::-1], np.arange(12.0)[::-1])),
+    "halves": pd.Series(pd.Categorical(np.arange(10) / 2)),
+    "bools": pd.Series(pd.Categorical([True, False] * 5)),
+    "whole numbers": pd.Series([f"{k}" for k in range(3, 13)]),
+    "text": pd.Series([*"ba", "", "nan", "None", " x", "x ", "ü", "\U0001f40d", "1.0"]),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.filterwarnings("ignore::hierlm.DesignWarning")
+def test_levels_of_any_kind_survive(tmp_path: Path, kind: str) -> None:
+    group = ODD[kind].sample(frac=1, random_state=1)
+    data = pd.DataFrame({"g": pd.concat([group] * 4, ignore_index=True)})
+    data["y"] = np.random.default_rng(1).normal(size=len(data))
+    fit, loaded = _round_trip(hl.Model("y ~ 1 | g", data), tmp_path / "fit.nc")
+    assert loaded.spec.groups[0].levels.labels == fit.spec.groups[0].levels.labels
+    assert (loaded.design.blocks[0].codes == fit.design.blocks[0].codes).all()
+    # the original table can be coded by the loaded model
+    again = loaded.spec.encoding.apply(data)
+    assert (again.blocks[0].codes == fit.design.blocks[0].codes).all()
+
+
+@pytest.mark.parametrize("label", ["a\0", "a\0b"])
+def test_levels_that_netcdf_cannot_hold_are_refused_when_saving(tmp_path: Path, label: str) -> None:
+    data = {"y": [1.0, 2, 4, 3, 5, 7], "g": [label, "b", "c"] * 2}
+    with pytest.warns(hl.DesignWarning):
+        fit = synthetic_fit(hl.Model("y ~ 1 | g", pd.DataFrame(data, dtype=object)))
+    with pytest.raises(hl.DataError, match=r"do not survive|cannot be written"):
+        fit.save(tmp_path / "fit.nc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    fit = synthetic_fit(hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff")), draws=5)
+    with pytest.raises(hl.DataError, match=r"fit\.nc' cannot be written: there is no folder"):
+        fit.save(tmp_path / "none" / "fit.nc")
+    with pytest.raises(hl.DataError, match="is a folder"):
+        fit.save(tmp_path)
+    name = "x" * 300  # too long for a file system
+    with pytest.raises(OSError, match=r"too long: .*xxx") as raised:
+        fit.save(tmp_path / name)
+    assert ".part" not in str(raised.value)
+    fit.save(tmp_path / ("x" * 250))  # its temporary file needs no longer name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -55,6 +56,77 @@ def test_coef_of_a_slope_that_does_not_vary() -> None:
     assert slopes.to_numpy() == pytest.approx(fit.fixef().loc["Days", "mean"])
 
 
+def _coded() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    n = 120
+    return pd.DataFrame(
+        {
+            "y": rng.normal(size=n),
+            "yr": 2000 + rng.integers(0, 9, n),
+            "f": rng.choice(list("abc"), n),
+            "g": np.repeat(np.arange(12), 10),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("formula", "says"),
+    [
+        (
+            "y ~ f + (0 + f | g)",
+            r"'f\[a\]' varies by 'g', and is a combination of Intercept, f\[b\]",
+        ),
+        ("y ~ C(f, Sum) + (0 + C(f, Sum) | g)", "is a combination of Intercept in the common"),
+        ("y ~ yr + (center(yr) | g)", r"'center\(yr\)' varies [^:]*combination of Intercept, yr"),
+        ("y ~ 0 + f + (1 | g)", r"'Intercept' varies[\s\S]*ranef"),
+        ("y ~ poly(yr, 2) + (0 + scale(yr) | g)", r"combination of poly\(yr, 2\)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::hierlm.DesignWarning")
+def test_coef_refuses_a_bar_that_is_coded_otherwise(formula: str, says: str) -> None:
+    fit = synthetic_fit(hl.Model(formula, _coded()), draws=5)
+    with pytest.raises(hl.DataError, match=says):
+        fit.coef()
+    assert not fit.ranef().empty
+
+
+def test_coef_compares_columns_and_not_only_names(fit: hl.Fit) -> None:
+    block = dataclasses.replace(fit.design.blocks[0], Z=fit.design.blocks[0].Z * [1, 60])
+    design = dataclasses.replace(fit.design, blocks=(block,))
+    with pytest.raises(hl.DataError, match="'Days' varies by 'Subject', and is another column"):
+        hl.Fit(fit.spec, design, fit.frame, fit.idata).coef()
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ f * center(yr) + (f * center(yr) || g)",
+        "y ~ 0 + f + (0 + f | g)",
+        "y ~ center(yr) + (1 | g) + (0 + center(yr) | g)",
+        "y ~ 1 + (1 + center(yr) | g)",
+    ],
+)
+@pytest.mark.filterwarnings("ignore::hierlm.DesignWarning")
+def test_coef_gives_the_linear_predictor_of_each_level(formula: str) -> None:
+    fit = synthetic_fit(hl.Model(formula, _coded()), draws=5)
+    block, posterior = fit.design.blocks[0], fit.idata["posterior"].mean(("chain", "draw"))
+    eta = fit.design.linear_predictor(
+        posterior["beta"].to_numpy(), {"g": posterior["r_g"].to_numpy()}
+    )
+    extra = [k for k, name in enumerate(block.coefs) if name not in fit.design.coefs]
+    columns = np.hstack([fit.design.X, block.Z[:, extra]])
+    own = fit.coef()["mean"].to_numpy().reshape(block.n_levels, -1)
+    assert (columns * own[block.codes]).sum(axis=1) == pytest.approx(eta)
+
+
+def test_without_groups_there_are_no_group_specific_effects() -> None:
+    fit = synthetic_fit(hl.Model("Reaction ~ Days", hl.load_dataset("sleepstudy")), draws=5)
+    for verb in (fit.ranef, fit.coef, lambda: fit.varcorr("Subject")):
+        with pytest.raises(hl.DataError, match="this model has no grouping factor"):
+            verb()
+    assert fit.varcorr().empty
+
+
 def test_varcorr_has_sds_variances_and_the_correlation_matrix(fit: hl.Fit) -> None:
     table = fit.varcorr()
     sd = fit.idata["posterior"]["sd_Subject"].to_numpy().reshape(-1, 2)
@@ -90,6 +162,7 @@ def test_summary_is_arviz_table_of_the_interesting_parameters(fit: hl.Fit) -> No
     ]
     assert {"mean", "sd", "eti89_lb", "eti89_ub", "ess_bulk", "ess_tail", "r_hat"} <= set(table)
     assert "hdi50_lb" in fit.summary(["beta"], ci_prob=0.5, ci_kind="hdi")
+    assert list(fit.summary("sigma").index) == ["sigma"]
     with pytest.raises(hl.DataError, match="Did you mean 'beta'"):
         fit.summary(["bta"])
 
@@ -102,7 +175,10 @@ def test_highest_density_intervals_are_narrower(crossed: hl.Fit) -> None:
     ).all()
 
 
-@pytest.mark.parametrize(("option", "value"), [("ci_prob", 1.5), ("ci_kind", "bci")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("ci_prob", 1.5), ("ci_prob", "0.9"), ("ci_prob", np.nan), ("ci_kind", "bci")],
+)
 def test_a_wrong_interval_is_refused(fit: hl.Fit, option: str, value: object) -> None:
     with pytest.raises(hl.DataError, match=option):
         fit.fixef(**{option: value})
@@ -142,6 +218,34 @@ def test_icc_on_the_latent_scale() -> None:
     assert fit.sigma().empty
 
 
+def test_icc_counts_infinite_variances_as_residual() -> None:
+    model = hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff"), family="student")
+    fit = synthetic_fit(model, chains=2, draws=4)
+    posterior = fit.idata["posterior"].to_dataset()
+    nu = np.array([[0.5, 1, 1.5, 2], [2.5, 3, 5, 9]])
+    posterior["nu"][:] = nu
+    fit.idata["posterior"] = type(fit.idata)(posterior)
+    between = np.square(posterior["sd_Batch"].to_numpy()[1, :, 0])
+    within = np.square(posterior["sigma"].to_numpy()[1]) * nu[1] / (nu[1] - 2)
+    shares = np.concatenate([np.zeros(4), between / (between + within)])
+    assert fit.icc()["mean"].to_numpy() == pytest.approx([shares.mean(), 1 - shares.mean()])
+
+
+@pytest.mark.parametrize("family", ["gaussian", "poisson"])
+def test_icc_of_weights_is_that_of_repeated_rows(family: str) -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"y": rng.poisson(9, 60), "x": rng.normal(size=60), "w": 1})
+    data["g"] = np.repeat(list("abcdef"), 10)
+    data["w"] = rng.integers(1, 4, 60)
+    repeated = data.loc[data.index.repeat(data["w"])]
+    fits = [
+        synthetic_fit(hl.Model(f"y ~ x + (x | g){weights}", rows, family=family), draws=5)
+        for weights, rows in ((" + weights(w)", data), ("", repeated))
+    ]
+    fits[1].idata["posterior"] = fits[0].idata["posterior"]
+    assert fits[0].icc().to_numpy() == pytest.approx(fits[1].icc().to_numpy())
+
+
 def test_icc_without_a_definition_says_so() -> None:
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"y": rng.poisson(9, 60), "g": np.repeat(list("abcdef"), 10)})
@@ -166,6 +270,24 @@ def test_a_fixed_parameter_is_constant_and_has_no_diagnostics() -> None:
     ]
     assert re.search(r"sigma +25 +fixed", repr(fit))
     assert fit.convergence.trusted
+
+
+def test_everything_fixed_and_a_single_draw_have_tables_and_reports() -> None:
+    data = hl.load_dataset("Dyestuff")
+    priors = {"sd_Batch": 40, "sigma": 50, "Intercept": 1500}
+    fit = synthetic_fit(hl.Model("Yield ~ 1 | Batch", data, priors=priors))
+    posterior = fit.idata["posterior"].to_dataset().map(lambda v: 0 * v + v[0, 0])
+    fit.idata["posterior"] = type(fit.idata)(posterior)
+    assert fit.summary().empty
+    assert list(fit.summary().columns) == list(
+        synthetic_fit(hl.Model("Yield ~ 1 | Batch", data), draws=5).summary().columns
+    )
+    assert "Every parameter is fixed" in repr(fit)
+    one = synthetic_fit(hl.Model("Yield ~ 1 | Batch", data), chains=1, draws=1)
+    assert "too few draws to tell" in repr(one)
+    assert "fixed" not in repr(one)
+    assert len(one.summary()) == 3
+    assert one.fixef()["sd"].isna().all()
 
 
 def test_names_of_posterior_variables(crossed: hl.Fit) -> None:

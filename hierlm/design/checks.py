@@ -38,8 +38,8 @@ def check_design(design: Design, response: str, *, continuous: bool) -> tuple[st
     Raises
     ------
     DataError
-        If there is one row, no row has weight, the response is constant, a grouping factor has a
-        single level, or the columns of the common effects are linearly dependent.
+        If there is one row, the response is constant, a grouping factor has a single level, or
+        the columns of the common effects are linearly dependent.
     """
     _check_rows(design)
     _check_response(design.response, response, continuous=continuous)
@@ -47,7 +47,7 @@ def check_design(design: Design, response: str, *, continuous: bool) -> tuple[st
         _check_levels(block)
     _check_rank(design.X, design.coefs)
     confounded = continuous and design.se is None
-    notes = [note for block in design.blocks for note in _block_notes(block, design.n, confounded)]
+    notes = [note for block in design.blocks for note in _block_notes(block, design, confounded)]
     if not continuous and np.ptp(design.response) == 0:
         notes.append(
             f"the response {response} is {design.response[0]:g} in every row: there is nothing to "
@@ -59,8 +59,6 @@ def check_design(design: Design, response: str, *, continuous: bool) -> tuple[st
 def _check_rows(design: Design) -> None:
     if design.n == 1:
         raise DataError("there is one row; a model needs at least two.\n  Was the table filtered?")
-    if design.weights is not None and not design.weights.any():
-        raise DataError("every weight is zero: no row counts.\n  Weights count rows: 1, 2, ...")
 
 
 def _check_response(y: Array, response: str, *, continuous: bool) -> None:
@@ -96,6 +94,24 @@ def _check_rank(X: Array, coefs: tuple[str, ...]) -> None:
     rank = int(np.sum(diagonal > 1e-9 * max(1.0, diagonal[0])))
     if rank < p:
         raise DataError(_dependent(scaled, coefs, _left_over(scaled) or sorted(order[rank:])))
+
+
+def spans_constant(X: Array) -> bool:
+    """Return whether some combination of the columns is the same in every row.
+
+    Examples
+    --------
+    >>> spans_constant(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))  # 0 + f
+    True
+    >>> spans_constant(np.array([[1.0], [2.0], [4.0]]))  # 0 + x
+    False
+    """
+    if not X.shape[1]:
+        return False
+    norms = np.linalg.norm(X, axis=0)
+    scaled, ones = X / np.where(norms > 0, norms, 1.0), np.ones(len(X))
+    residual = ones - scaled @ np.linalg.lstsq(scaled, ones, rcond=None)[0]
+    return bool(np.linalg.norm(residual) < 1e-8 * np.sqrt(len(X)))
 
 
 def _left_over(X: Array) -> list[int]:
@@ -137,8 +153,9 @@ def _listed(texts: Sequence[str]) -> str:
     return ", ".join(texts[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _block_notes(block: GroupBlock, n: int, confounded: bool) -> Iterator[str]:
+def _block_notes(block: GroupBlock, design: Design, confounded: bool) -> Iterator[str]:
     factor, levels, q = block.factor, block.n_levels, block.n_coefs
+    n = design.n if design.weights is None else float(design.weights.sum())
     if levels < _FEW_LEVELS:
         yield (
             f"{factor!r} has {levels} levels: the data say little about an sd across so few, and "
@@ -151,15 +168,20 @@ def _block_notes(block: GroupBlock, n: int, confounded: bool) -> Iterator[str]:
         )
     elif levels * q > n:
         yield (
-            f"{factor!r} has {levels} levels with {q} coefficients each, more than the {n} rows: "
-            "much of what is said about single levels comes from the others and from the prior."
+            f"{factor!r} has {levels} levels with {q} coefficients each, more than the {n:,.0f} "
+            "rows: much of what is said about single levels comes from the others and from the "
+            "prior."
         )
     for name, column in zip(block.coefs, block.Z.T, strict=True):
         if name != names.INTERCEPT and names.INTERCEPT in block.coefs and _far(column):
+            bar = f"(center({name}) | {factor})"
+            both = (
+                f" in both places: center({name}) + {bar}" if name in design.coefs else f": {bar}"
+            )
             yield (
                 f"{name!r} is far from its origin (mean {column.mean():.4g}, sd "
                 f"{column.std():.3g}): the sd and the correlations of {factor!r} refer to "
-                f"{name} = 0, outside the data. Centre it, as in (center({name}) | {factor})."
+                f"{name} = 0, outside the data. Centre it{both}."
             )
 
 

@@ -9,7 +9,6 @@ merged; and the learnt terms are stripped of the rows they were learnt from.
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,19 +20,28 @@ import pandas as pd
 from formulae import design_matrices
 from formulae.categorical import CategoricalBox, Sum, Treatment
 from formulae.environment import Environment
+from formulae.terms import call, variable
 from numpy.typing import NDArray
 
 from hierlm.errors import DataError, FormulaError
 from hierlm.formula import Call, Name, Node, model_terms, names, spell_for_formulae, unparse
+from hierlm.formula.functions import ELEMENTWISE
+from hierlm.names import INTERCEPT, INTERCEPT_CENTERED
 
 Array = NDArray[np.float64]
 
-_ELEMENTWISE = ("log", "log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs")
+
+def _silent(*_: object) -> None:
+    """Print nothing: the error that formulae is about to raise says more."""
+
+
+# To redirect standard output instead would redirect it for every thread.
+call.print = variable.print = _silent
 
 
 def environment(functions: Mapping[str, Callable[..., Any]]) -> Environment:
     """Return the names that a formula may call: numpy's elementwise ones and the caller's own."""
-    elementwise = {name: getattr(np, name) for name in _ELEMENTWISE}
+    elementwise = {name: getattr(np, name) for name in ELEMENTWISE}
     module = SimpleNamespace(**elementwise)
     own = {"factor": _Factor, "factor_treatment": _treatment, "factor_sum": _sum}
     return Environment([{**functions, **elementwise, **own, "np": module, "numpy": module}])
@@ -56,8 +64,24 @@ class Terms:
 
     @classmethod
     def of(cls, node: Node, text: str) -> Terms:
-        """Expand a bar-free part of the formula `text`."""
+        """Expand a bar-free part of the formula `text`.
+
+        Raises
+        ------
+        FormulaError
+            If a column is called as the intercept is.
+        """
         intercept, products = model_terms(node, text)
+        for product in products:
+            first = product[0]
+            reserved = isinstance(first, Name) and first.name in (INTERCEPT, INTERCEPT_CENTERED)
+            if reserved and len(product) == 1:
+                raise FormulaError(
+                    f"a column cannot be called {unparse(first)!r}, as the intercept is.",
+                    text,
+                    *first.span,
+                    "The intercept is written 1, and 0 leaves it out; rename the column.",
+                )
         return cls(intercept, tuple(sorted(products, key=len)))
 
     def __str__(self) -> str:
@@ -78,19 +102,37 @@ class Columns:
     means : tuple of float
         The mean of each column.
     scales : tuple of float
-        The sd of each column; for an interaction the product of its parts' sds, which does not
-        depend on where the parts have their origin. Zero for a constant.
+        The sd of each column; for an interaction the product of its parts' sds (the size of a
+        constant part), which does not depend on where the parts have their origin. Zero for a
+        constant.
+    rms : tuple of float
+        The root mean square of each column.
+
+    Notes
+    -----
+    In all three a row of weight k counts as k rows.
     """
 
     terms: Terms
     names: tuple[str, ...]
     means: tuple[float, ...] = field(repr=False)
     scales: tuple[float, ...] = field(repr=False)
+    rms: tuple[float, ...] = field(repr=False)
     _matrix: Any = field(repr=False, compare=False)
+
+    @property
+    def sizes(self) -> tuple[float, ...]:
+        """The sd of each column, or the root mean square of a constant; positive."""
+        return tuple(sd or rms or 1.0 for sd, rms in zip(self.scales, self.rms, strict=True))
 
     @classmethod
     def learn(
-        cls, terms: Terms, frame: pd.DataFrame, env: Environment, text: str
+        cls,
+        terms: Terms,
+        frame: pd.DataFrame,
+        env: Environment,
+        text: str,
+        weights: Array | None = None,
     ) -> tuple[Columns, Array]:
         """Learn contrasts and transforms from `frame`.
 
@@ -103,6 +145,8 @@ class Columns:
             What the calls may refer to.
         text : str
             The formula, for messages.
+        weights : ndarray of shape (n,), optional
+            Frequency weights, positive.
 
         Returns
         -------
@@ -118,7 +162,8 @@ class Columns:
             If a computed column is not finite.
         """
         if not terms.intercept and not terms.products:
-            return cls(terms, (), (), (), None), np.empty((len(frame), 0))
+            return cls(terms, (), (), (), (), None), np.empty((len(frame), 0))
+        _check_distinct(terms, text)
         spelled = _spell(terms)
         with _explained(terms, text):
             matrix = design_matrices(spelled, frame, na_action="pass", env=env).common
@@ -129,8 +174,9 @@ class Columns:
             raise FormulaError(f"{repeated[0]!r} names two different columns.", text)
         coefs = _relabel(labels, terms)
         _check_finite(values, coefs)  # before means and scales are taken
-        means = tuple(values.mean(axis=0).tolist())
-        columns = cls(terms, coefs, means, _scales(matrix), _strip(matrix))
+        means = tuple(np.average(values, axis=0, weights=weights).tolist())
+        rms = tuple(_rms(values, weights).tolist())
+        columns = cls(terms, coefs, means, _scales(matrix, weights), rms, _strip(matrix))
         return columns, values
 
     def apply(self, frame: pd.DataFrame) -> Array:
@@ -156,6 +202,15 @@ class Columns:
             values = np.asarray(self._matrix.evaluate_new_data(frame).design_matrix, np.float64)
         _check_finite(values, self.names)
         return values
+
+
+def _check_distinct(terms: Terms, text: str) -> None:
+    """Refuse two terms of one name, of which formulae keeps one: a column ``x:z``, and x:z."""
+    written = [":".join(map(unparse, product)).replace("`", "") for product in terms.products]
+    for name in written:
+        if written.count(name) > 1:
+            message = f"two different terms would be called {name!r}."
+            raise FormulaError(message, text, hint="Rename the column that has ':' in its name.")
 
 
 def _check_finite(values: Array, coefs: tuple[str, ...]) -> None:
@@ -212,17 +267,32 @@ def _sum(data: Any, omit: Any = None, levels: Any = None) -> _Factor:
     return _Factor(data, Sum(omit), levels)
 
 
-def _scales(matrix: Any) -> tuple[float, ...]:
+def _scales(matrix: Any, weights: Array | None) -> tuple[float, ...]:
     """Return each column's sd, as the product over the parts of an interaction."""
     scales: list[float] = []
     for term in matrix.terms.values():
-        parts = [component.value for component in getattr(term, "components", ())]
-        sds = [np.atleast_1d(np.std(np.asarray(part, np.float64), axis=0)) for part in parts]
-        product = [1.0] if sds else [0.0]
-        for sd in sds:
-            product = [a * b for a in product for b in sd]
+        parts = [
+            np.asarray(component.value, np.float64).reshape(len(component.value), -1)
+            for component in getattr(term, "components", ())
+        ]
+        product = [1.0] if parts else [0.0]
+        for part in parts:
+            sizes = _sd(part, weights)
+            if len(parts) > 1:  # a constant part multiplies the others
+                sizes = np.where(sizes > 0, sizes, _rms(part, weights))
+            product = [a * b for a in product for b in sizes]
         scales.extend(map(float, product))
     return tuple(scales)
+
+
+def _rms(columns: Array, weights: Array | None) -> Array:
+    return np.sqrt(np.average(np.square(columns), axis=0, weights=weights))
+
+
+def _sd(columns: Array, weights: Array | None) -> Array:
+    """Return the sd of each column, exactly zero for a constant."""
+    centered = columns - np.average(columns, axis=0, weights=weights)
+    return np.where(np.ptp(columns, axis=0) > 0, _rms(centered, weights), 0.0)
 
 
 def _strip(matrix: Any) -> Any:
@@ -247,13 +317,13 @@ def _forget_basis(lazy: Any) -> None:
 
 @contextlib.contextmanager
 def _explained(terms: Terms, text: str | None = None) -> Any:
-    """Turn whatever formulae raises (and prints) into an error that says which term failed.
+    """Turn whatever formulae raises into an error that says which term failed.
 
     Without `text` the formula has been computed before: the rows are at fault.
     """
     try:
         # What is not finite is found, and said, when the columns are there.
-        with contextlib.redirect_stdout(io.StringIO()), np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):
             yield
     except Exception as error:
         reason = _relabel([str(error)], terms)[0]

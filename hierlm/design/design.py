@@ -75,7 +75,18 @@ class GroupBlock:
         Returns
         -------
         ndarray of shape (..., n)
+
+        Raises
+        ------
+        IndexError
+            If a row has code -1: what the effects of a new level are is for the caller to say.
         """
+        new = int(np.sum(self.codes < 0))
+        if new:
+            raise IndexError(
+                f"{new} of {len(self.codes)} rows have a level of {self.factor!r} that was not "
+                "learnt, and so has no effects."
+            )
         return np.asarray(np.einsum("...nq,nq->...n", effects[..., self.codes, :], self.Z))
 
 

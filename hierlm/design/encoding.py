@@ -13,17 +13,18 @@ from formulae.environment import Environment
 from hierlm import names
 from hierlm.covariance import Covariance
 from hierlm.design.columns import Columns, Terms, environment
-from hierlm.design.design import Design, GroupBlock
+from hierlm.design.design import Array, Design, GroupBlock
 from hierlm.design.frames import (
     Dropped,
     Predictor,
     complete_rows,
     learn_predictor,
     refuse_missing,
+    weighty_rows,
 )
 from hierlm.design.levels import Levels
 from hierlm.design.precheck import check_before
-from hierlm.design.values import RowValues, learn_row_values
+from hierlm.design.values import RowValues, learn_row_values, learn_weights
 from hierlm.errors import FormulaError
 from hierlm.formula import Formula, GroupTerm
 from hierlm.formula import names as column_names
@@ -110,7 +111,8 @@ class Encoding:
         -------
         Encoding
         Design
-            The rows of `data` as numbers, in order, without those that have missing values.
+            The rows of `data` as numbers, in order, without those that have missing values or
+            weight zero.
         pandas.DataFrame
             The same rows as they were, the columns of the formula only.
         Dropped
@@ -124,11 +126,17 @@ class Encoding:
         frame, dropped = complete_rows(read_columns(data, formula.columns), formula)
         check_before(formula, frame)
         predictors = _learn_predictors(formula, frame)
+        weights = learn_weights(formula, _code(frame, predictors), env)
+        if weights is not None:
+            frame, dropped = weighty_rows(frame, weights, dropped)
+            weights = weights[weights > 0]
+            predictors = _learn_predictors(formula, frame)  # levels may be gone
         coded = _code(frame, predictors)
-        common, X = Columns.learn(Terms.of(formula.common, formula.text), coded, env, formula.text)
+        text = formula.text
+        common, X = Columns.learn(Terms.of(formula.common, text), coded, env, text, weights)
         groups, blocks = [], []
         for factor, bars in _bars(formula).items():
-            group, block = _learn_group(factor, bars, frame, coded, env, formula.text)
+            group, block = _learn_group(factor, bars, frame, coded, env, text, weights)
             groups.append(group)
             blocks.append(block)
         values = learn_row_values(formula, coded, env)
@@ -197,11 +205,12 @@ def _learn_group(
     coded: pd.DataFrame,
     env: Environment,
     text: str,
+    weights: Array | None,
 ) -> tuple[GroupEncoding, GroupBlock]:
     levels, codes = Levels.learn(bars[0].factor, frame)
     learnt, matrices = [], []
     for bar in bars:
-        columns, Z = Columns.learn(Terms.of(bar.left, text), coded, env, text)
+        columns, Z = Columns.learn(Terms.of(bar.left, text), coded, env, text, weights)
         learnt.append((columns, bar.correlated))
         matrices.append(Z)
     group = GroupEncoding(factor, levels, tuple(learnt))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hierlm.design.levels import encode, label, learn_labels
 from hierlm.errors import DataError, DataWarning, did_you_mean, warn
 from hierlm.formula import Call, Formula, Node, names, walk
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,17 +28,25 @@ class Dropped:
         Rows left out.
     by_column : dict of str to int
         Missing values of each column that has some.
+    weightless : int
+        How many of the rows left out have no missing value, but weight zero.
     """
 
     total: int
     rows: int
     by_column: dict[str, int]
+    weightless: int = 0
 
     def __str__(self) -> str:
         if not self.rows:
             return "no row dropped"
         counts = ", ".join(f"{name} {count}" for name, count in self.by_column.items())
-        return f"{self.rows} of {self.total} rows dropped for missing values ({counts})"
+        missing = self.rows - self.weightless
+        reasons = [f"{missing} of {self.total} rows dropped for missing values ({counts})"]
+        reasons = reasons if missing else []
+        if self.weightless:
+            reasons.append(f"{self.weightless} of {self.total} rows dropped for weight zero")
+        return ", ".join(reasons)
 
 
 @dataclass(frozen=True)
@@ -133,6 +144,32 @@ def complete_rows(frame: pd.DataFrame, formula: Formula) -> tuple[pd.DataFrame, 
     for name in frame.columns:
         _refuse_infinite(frame[name])
     return frame.reset_index(drop=True), dropped
+
+
+def weighty_rows(
+    frame: pd.DataFrame, weights: Array, dropped: Dropped
+) -> tuple[pd.DataFrame, Dropped]:
+    """Leave out the rows of weight zero: they count as no row, so nothing is learnt from them.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame of n rows
+    weights : ndarray of shape (n,)
+    dropped : Dropped
+        What was left out before.
+
+    Raises
+    ------
+    DataError
+        If no row has weight.
+    """
+    count = int(np.sum(weights == 0))
+    if count == len(frame):
+        raise DataError("every weight is zero: no row counts.\n  Weights count rows: 1, 2, ...")
+    if count:
+        frame = frame.loc[weights > 0].reset_index(drop=True)
+        dropped = replace(dropped, rows=dropped.rows + count, weightless=count)
+    return frame, dropped
 
 
 def _all_missing(dropped: Dropped) -> str:

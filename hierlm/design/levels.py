@@ -7,6 +7,8 @@ column's categories, else sorted (as numbers where all of them are numbers). A c
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,28 +49,13 @@ def learn_labels(column: pd.Series[Any], *, numeric_text: bool) -> tuple[str, ..
     Returns
     -------
     tuple of str
+
+    Raises
+    ------
+    DataError
+        If different values have the same text.
     """
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = column.cat.codes.to_numpy()
-        occurring = np.unique(used[used >= 0])
-        values = [column.cat.categories[i] for i in occurring]
-    else:
-        uniques = pd.unique(column.dropna())
-        try:
-            values = sorted(uniques)
-        except TypeError:
-            values = sorted(uniques, key=str)
-    labels = [label(value) for value in values]
-    if len(set(labels)) != len(labels):
-        clash = next(name for name in labels if labels.count(name) > 1)
-        raise DataError(
-            f"column {column.name!r} has different values that all read {clash!r}.\n"
-            "  Give them one type, as in df[column].astype(str)."
-        )
-    is_text = not isinstance(column.dtype, pd.CategoricalDtype)
-    if numeric_text and is_text and all(name.isdecimal() for name in labels):
-        labels.sort(key=int)
-    return tuple(labels)
+    return _learn(column, numeric_text)[0]
 
 
 def encode(column: pd.Series[Any], labels: tuple[str, ...]) -> Codes:
@@ -83,14 +70,46 @@ def encode(column: pd.Series[Any], labels: tuple[str, ...]) -> Codes:
     -------
     ndarray of shape (n,), int64
     """
+    codes, values = _distinct(column)
+    position = pd.Index(labels).get_indexer(pd.Index([label(value) for value in values]))
+    return _renumber(codes, position)
+
+
+def _distinct(column: pd.Series[Any]) -> tuple[Codes, list[Any]]:
+    """Return the distinct values of a column, and for every row which it is: -1 for missing."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        uniques: Any = column.cat.categories
-        codes = column.cat.codes.to_numpy()
-    else:
-        codes, uniques = pd.factorize(column)
-    position = pd.Index(labels).get_indexer(pd.Index([label(value) for value in uniques]))
+        return np.asarray(column.cat.codes, dtype=np.int64), list(column.cat.categories)
+    codes, values = pd.factorize(column)
+    return np.asarray(codes, np.int64), list(values)
+
+
+def _learn(column: pd.Series[Any], numeric_text: bool) -> tuple[tuple[str, ...], Codes]:
+    """Return the levels that occur in `column`, in order, and the code of every row."""
+    codes, values = _distinct(column)
+    labels = [label(value) for value in values]  # once per level: there may be a million
+    order = np.unique(codes[codes >= 0]).tolist()
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        try:
+            order.sort(key=values.__getitem__)
+        except TypeError:
+            order.sort(key=labels.__getitem__)
+        if numeric_text and all(name.isdecimal() for name in labels):
+            order.sort(key=lambda i: int(labels[i]))
+    found = tuple(labels[i] for i in order)
+    if len(set(found)) != len(found):
+        clash = next(name for name, count in Counter(found).items() if count > 1)
+        raise DataError(
+            f"column {column.name!r} has different values that all read {clash!r}.\n"
+            "  Give them one type, as in df[column].astype(str)."
+        )
+    position = np.full(len(values), -1, dtype=np.int64)
+    position[order] = np.arange(len(order))
+    return found, _renumber(codes, position)
+
+
+def _renumber(codes: Codes, position: Codes) -> Codes:
     table = np.append(position, -1)  # a missing value has code -1, the last entry
-    return table[codes].astype(np.int64)
+    return np.asarray(table[codes], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -105,54 +124,58 @@ class Levels:
         The labels of each column.
     labels : tuple of str
         The levels: the labels, or the combinations that occur joined with ``:``.
-    cells : ndarray of shape (J,), int64
-        The mixed-radix code of each combination, increasing.
+    cells : tuple of ndarray, int64
+        For each column, the combinations with the columns before it that occur, increasing: the
+        position of the combination before it, times the number of the column's labels, plus the
+        code of its label. Numbered anew at each column they stay below n times that number,
+        where the product over all columns would overflow.
     """
 
     columns: tuple[str, ...]
     parents: tuple[tuple[str, ...], ...]
     labels: tuple[str, ...]
-    cells: Codes
+    cells: tuple[Codes, ...]
 
     @classmethod
     def learn(cls, columns: tuple[str, ...], frame: pd.DataFrame) -> tuple[Levels, Codes]:
         """Learn the levels that occur in `frame`; return them and the code of every row."""
-        parents = tuple(learn_labels(frame[name], numeric_text=True) for name in columns)
-        cells, codes = np.unique(_mix(columns, parents, frame), return_inverse=True)
-        labels = tuple(":".join(parts) for parts in _unmix(cells, parents))
-        if len(set(labels)) != len(labels):
+        learnt = [_learn(frame[name], numeric_text=True) for name in columns]
+        parents = tuple(labels for labels, _ in learnt)
+        codes = np.zeros(len(frame), dtype=np.int64)
+        cells: list[Codes] = []
+        for labels, own in learnt:
+            occurring, codes = np.unique(codes * len(labels) + own, return_inverse=True)
+            cells.append(occurring)
+        named = [
+            [labels[i] for i in code]
+            for labels, code in zip(parents, _unmix(cells, parents), strict=True)
+        ]
+        joined = tuple(map(":".join, zip(*named, strict=True)))
+        if len(set(joined)) != len(joined):
             raise DataError(
                 f"two combinations of {' and '.join(columns)} have the same name, because their "
                 "levels contain ':'.\n  Replace ':' in the labels of these columns."
             )
-        return cls(columns, parents, labels, cells), codes.astype(np.int64)
+        return cls(columns, parents, joined, tuple(cells)), codes.astype(np.int64)
 
     def encode(self, frame: pd.DataFrame) -> Codes:
         """Return the code of every row of `frame`, -1 for a level not learnt."""
-        mixed = _mix(self.columns, self.parents, frame)
-        return np.asarray(pd.Index(self.cells).get_indexer(pd.Index(mixed)), dtype=np.int64)
+        codes = np.zeros(len(frame), dtype=np.int64)
+        for name, labels, cells in zip(self.columns, self.parents, self.cells, strict=True):
+            own = encode(frame[name], labels)
+            found = pd.Index(cells).get_indexer(pd.Index(codes * len(labels) + own))
+            codes = np.where((codes < 0) | (own < 0), -1, found).astype(np.int64)
+        return codes
 
     def parent_codes(self) -> tuple[Codes, ...]:
         """Return, for each column, the code of each level's parent: arrays of shape (J,)."""
-        sizes = [len(labels) for labels in self.parents]
-        return tuple(np.asarray(c, np.int64) for c in np.unravel_index(self.cells, sizes))
+        return _unmix(self.cells, self.parents)
 
 
-def _mix(
-    columns: tuple[str, ...], parents: tuple[tuple[str, ...], ...], frame: pd.DataFrame
-) -> Codes:
-    mixed = np.zeros(len(frame), dtype=np.int64)
-    unknown = np.zeros(len(frame), dtype=bool)
-    for name, labels in zip(columns, parents, strict=True):
-        codes = encode(frame[name], labels)
-        unknown |= codes < 0
-        mixed = mixed * len(labels) + codes
-    mixed[unknown] = -1
-    return mixed
-
-
-def _unmix(cells: Codes, parents: tuple[tuple[str, ...], ...]) -> list[tuple[str, ...]]:
-    sizes = [len(labels) for labels in parents]
-    codes = np.unravel_index(cells, sizes)
-    named = [[labels[i] for i in code] for labels, code in zip(parents, codes, strict=True)]
-    return list(zip(*named, strict=True))
+def _unmix(cells: Sequence[Codes], parents: tuple[tuple[str, ...], ...]) -> tuple[Codes, ...]:
+    """Return the code of each column, for every combination of them all."""
+    before, found = np.arange(len(cells[-1])), []
+    for occurring, labels in zip(reversed(cells), reversed(parents), strict=True):
+        before, code = np.divmod(occurring[before], len(labels))
+        found.append(code)
+    return tuple(reversed(found))

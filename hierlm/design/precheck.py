@@ -26,9 +26,17 @@ from hierlm.formula.tokens import COMPARISONS
 
 _MOST = 1_000  # columns of the common effects, or of the left side of a bar
 _IDENTIFIER = 20  # rows beyond which text that never repeats is no predictor
-_BASES = ("poly", "bs", "cr", "cc", "tp")
+# The arguments of a basis that say how many columns it has, and their places in formulae's
+# signatures; the others are bounds and places of knots, which may be years.
+_SIZES = {
+    "poly": {"degree": 1},
+    "bs": {"df": 1, "degree": 3},
+    "cr": {"df": 1},
+    "cc": {"df": 2},
+    "tp": {"df": 1},
+}
 _FACTORS = ("C", "T", "S")
-_NUMERIC = {*ELEMENTWISE, "center", "scale", "standardize", *_BASES}
+_NUMERIC = {*ELEMENTWISE, "center", "scale", "standardize", *_SIZES}
 
 
 def check_before(formula: Formula, frame: pd.DataFrame) -> None:
@@ -135,7 +143,9 @@ def _width(atom: Node, frame: pd.DataFrame) -> float:
     column = _factor(atom)
     if column is not None and (isinstance(atom, Call) or _is_text(frame[column])):
         return max(1, frame[column].nunique() - 1)
-    if isinstance(atom, Call) and atom.function in _BASES:
-        given = (*atom.args[1:], *(value for _, value in atom.keywords))
+    if isinstance(atom, Call) and atom.function in _SIZES:
+        places = _SIZES[atom.function]
+        given = [node for place, node in enumerate(atom.args) if place in places.values()]
+        given += [node for key, node in atom.keywords if key in places]
         return max([1.0, *(abs(constant_value(node) or 0.0) for node in given)])
     return 1

@@ -121,6 +121,20 @@ def learn_row_values(formula: Formula, frame: pd.DataFrame, env: Environment) ->
     )
 
 
+def learn_weights(formula: Formula, frame: pd.DataFrame, env: Environment) -> Array | None:
+    """Return the frequency weights of `frame`: of all rows, before any is left out.
+
+    Raises
+    ------
+    DataError, FormulaError
+        If they cannot be computed, or one is negative.
+    """
+    if formula.weights is None:
+        return None
+    value = _learn(formula.weights, frame, env, formula.text)
+    return RowValues(None, None, value, None, ()).apply(frame)["weights"]
+
+
 def _learn(node: Node, frame: pd.DataFrame, env: Environment, text: str) -> RowValue:
     written, columns = unparse(node), tuple(names(node))
     if isinstance(node, Number):

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.design.crossproducts import CrossProducts, FactorProducts
-from hierlm.kernels.collapsed import Pattern, Problem
 from hierlm.kernels.posterior import Layout
 from hierlm.kernels.priors import WIDTH, prior_row
+from hierlm.kernels.problem import Pattern, Problem
 from hierlm.priors import LKJ, Fixed, Flat, Normal, Prior
 from hierlm.spec import ModelSpec
 

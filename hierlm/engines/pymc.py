@@ -38,7 +38,7 @@ class PymcEngine(Engine):
 
     def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
         """Build a fresh PyMC model and sample it (see `Engine.sample`)."""
-        _check_sampler(settings.sampler)
+        check_sampler(settings.sampler)
         started = time.perf_counter()
         # PyMC only exists from here on: whoever takes another engine never imports it.
         build = importlib.import_module("hierlm.engines.pymc_model").build_pymc_model
@@ -117,7 +117,13 @@ def _sample_pymc(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, floa
     return tree, ready
 
 
-def _check_sampler(sampler: str) -> None:
+def check_sampler(sampler: str) -> None:
+    """Raise unless there is such a sampler, and it is installed.
+
+    Raises
+    ------
+    EngineError, MissingDependencyError
+    """
     if sampler not in SAMPLERS:
         raise EngineError(
             f"no sampler is called {sampler!r}.{did_you_mean(sampler, SAMPLERS)}\n"

@@ -110,6 +110,7 @@ LOGNORMAL = Family(
     support=POSITIVE,
     distribution=_lognormal,
     working=np.log,
+    working_name="the log of the response",
 )
 
 GAMMA = Family(

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from hierlm.errors import FamilyError, did_you_mean
 from hierlm.families.links import Array, Link, get_link
 from hierlm.families.response import ResponseKind, check_response
-from hierlm.families.scale import moments, on_link_scale
+from hierlm.families.scale import moments, predictor_location_scale
 from hierlm.families.support import Support
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ class Family:
         the frozen SciPy distribution.
     working : callable, optional
         The response on the scale where `mu` lives: the logarithm for a lognormal.
+    working_name : str
+        What `working` returns, in words.
     selected : str, optional
         The name of the link; `with_link` sets it.
 
@@ -108,6 +110,7 @@ class Family:
     support: Support
     distribution: Callable[..., Frozen]
     working: Callable[[Array], Array] = _as_written
+    working_name: str = "the response"
     selected: str | None = None
 
     def __repr__(self) -> str:
@@ -268,12 +271,16 @@ class Family:
         check_response(self.name, self.response, self.support, y, trials, name, labels)
 
     def location_scale(
-        self, y: ArrayLike, trials: ArrayLike | None = None, weights: ArrayLike | None = None
+        self,
+        y: ArrayLike,
+        trials: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
     ) -> tuple[float, float]:
-        r"""Return where the linear predictor lies, and its natural unit: for default priors.
+        """Return where the linear predictor lies, and its natural unit: for default priors.
 
         The mean of the response (of log y for a lognormal; the pooled proportion where there are
-        trials) and its sd, taken to the link scale by `on_link_scale`.
+        trials) and its sd, taken to the link scale; see `hierlm.families.scale`.
 
         Parameters
         ----------
@@ -281,11 +288,13 @@ class Family:
         trials : array_like of shape (n,), optional
         weights : array_like of shape (n,), optional
             Frequency weights: a row of weight k counts as k rows.
+        offset : array_like of shape (n,), optional
+            The known part of the linear predictor.
 
         Returns
         -------
         m, s : float
-            Location and scale of the linear predictor.
+            Of the linear predictor without its offset.
 
         Examples
         --------
@@ -295,25 +304,30 @@ class Family:
         >>> get_family("bernoulli").location_scale([0, 1, 1, 0])
         (0.0, 1.0)
         """
-        values, rows = self._working(y, weights)
+        values, rows = _working(self, y, weights, offset)
         if trials is not None:
             rows = rows * np.asarray(trials, dtype=float)
             values = np.divide(values, trials, out=np.zeros_like(values), where=rows > 0)
-        mean, sd, total = moments(values, rows)
-        return on_link_scale(self.link, mean, sd, total, discrete=self.discrete)
+        return predictor_location_scale(self.link, values, rows, offset, discrete=self.discrete)
 
-    def shape_scale(self, y: ArrayLike, weights: ArrayLike | None = None) -> float:
-        """Return the sd of the response (of log y for a lognormal): ``{scale}`` in `Shape`.
+    def shape_scale(
+        self, y: ArrayLike, weights: ArrayLike | None = None, offset: ArrayLike | None = None
+    ) -> float:
+        """Return the sd of the response (of log y for a lognormal): ``{scale}`` in `Shape`."""
+        return moments(*_working(self, y, weights, offset))[1]
 
-        Unlike the scale of `location_scale` it does not depend on the link, since a residual sd
-        is on the scale of the response.
-        """
-        return moments(*self._working(y, weights))[1]
 
-    def _working(self, y: ArrayLike, weights: ArrayLike | None) -> tuple[Array, Array]:
-        """Return the response on the scale of the mean, and how many rows each stands for."""
-        values = self.working(np.asarray(y, dtype=float))
-        return values, np.broadcast_to(1.0 if weights is None else weights, values.shape)
+def _working(
+    family: Family, y: ArrayLike, weights: ArrayLike | None, offset: ArrayLike | None
+) -> tuple[Array, Array]:
+    """Return the response on the scale of the mean, and how many rows each stands for.
+
+    With an identity link the offset is on that scale too, and is taken off.
+    """
+    values = family.working(np.asarray(y, dtype=float))
+    if offset is not None and family.link.name == "identity":
+        values = values - np.asarray(offset, dtype=float)
+    return values, np.broadcast_to(1.0 if weights is None else weights, values.shape)
 
 
 def _arguments(

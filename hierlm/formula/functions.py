@@ -71,6 +71,9 @@ ALIASES = {
     "proportion": "p",
 }
 
+FORMULAE = ("B", "binary", "np", "numpy", "factor_treatment", "factor_sum")
+"""Names that mean something where formulae evaluates a call, beside those above."""
+
 RESPONSE = {*ELEMENTWISE, "I", "center", "scale", "standardize"}
 """What a response may be wrapped in: functions that give one number per row."""
 
@@ -125,9 +128,10 @@ def _contrast(node: Node) -> Node:
 
 def check_functions(functions: Collection[str]) -> None:
     """Refuse functions of the caller that would change what a formula means."""
+    taken = {*ELEMENTWISE, *TRANSFORMS, *CONTRASTS, *STRUCTURAL, *ALIASES, *FORMULAE}
     for name in functions:
-        if name in {*ELEMENTWISE, *TRANSFORMS, *CONTRASTS, *STRUCTURAL, *ALIASES}:
-            message = f"The name {name!r} in functions is already a function of every formula."
+        if name in taken:
+            message = f"The name {name!r} in functions already has a meaning in every formula."
             raise FormulaError(message, hint=f"Choose another, such as 'my_{name}'.")
 
 

@@ -9,16 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import kernel
-from hierlm.kernels.collapsed import (
-    Problem,
-    apply_scale,
-    forward,
-    mode,
-    residual_products,
-)
-from hierlm.kernels.collapsed import log_likelihood as collapsed_log_likelihood
+from hierlm.kernels.collapsed import log_likelihood
+from hierlm.kernels.elimination import forward, mode, residual_products
 from hierlm.kernels.linear import solve_upper
 from hierlm.kernels.priors import log_density
+from hierlm.kernels.problem import Problem, apply_scale
 from hierlm.kernels.transforms import (
     constrain,
     correlation_factor,
@@ -92,7 +87,7 @@ def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> fl
     dT, beta = np.empty(T.shape), np.empty(layout.beta_at.shape[0])
     dbeta = np.empty(beta.shape)
     sigma = unpack(x, layout, T, C, sd, beta)
-    total, dsigma = collapsed_log_likelihood(problem, T, sigma, beta, dT, dbeta)
+    total, dsigma = log_likelihood(problem, T, sigma, beta, dT, dbeta)
     grad[:] = 0.0
     for k in range(sd.shape[0]):
         for a in range(sd.shape[1]):

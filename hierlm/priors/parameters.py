@@ -1,7 +1,7 @@
 """The parameters of a model, each with its default prior and the reason for it.
 
 Defaults are proper, weakly informative and on the scale of the link. With m and s the location
-and scale of the response on that scale (see `Family.location_scale`):
+and scale of the response on that scale, without its offset (see `Family.location_scale`):
 
 =====================================  ===================================
 parameter                              default
@@ -14,7 +14,18 @@ correlations                           LKJ(2)
 shapes (sigma, nu, alpha, kappa)       what the family declares
 =====================================  ===================================
 
-None depends on where x has its origin: sd(x) of an interaction is the product of its parts' sds.
+In a model with an intercept none depends on where a column x has its origin: sd(x) of an
+interaction is the product of its parts' sds. What is computed from x within a call has a spread of
+its own: that of ``I(x**2)`` does depend on the origin of x.
+
+Without a common intercept something else carries the level of the response, m from the origin:
+
+=====================================  ===================================
+common effect of x                     Normal(0, 2.5 l / rms(x))
+group sd of the intercept              HalfStudentT(3, l), unless common effects span a constant
+=====================================  ===================================
+
+with l the root of m^2 + s^2; these depend on the origins of the response and of x.
 """
 
 from __future__ import annotations
@@ -66,12 +77,17 @@ class Scale:
     ----------
     location, scale : float
     words : str
-        Where s comes from, as in ``"sd of Reaction"``.
+        What s is, as in ``"the sd of the response"``.
     """
 
     location: float
     scale: float
     words: str
+
+    @property
+    def level(self) -> float:
+        """How far from zero the response lies: the root of m^2 + s^2."""
+        return float(np.hypot(self.location, self.scale))
 
 
 def coefficients(
@@ -83,7 +99,7 @@ def coefficients(
     ----------
     coefs : sequence of p str
     sds, rms : sequence of p float
-        The sd of each column (see `Columns.scales`), and its root mean square.
+        The sd of each column (see `Columns.sizes`), and its root mean square.
     response : Scale
 
     Returns
@@ -92,7 +108,7 @@ def coefficients(
     """
     m, s = response.location, response.scale
     if names.INTERCEPT not in coefs:
-        level = float(np.hypot(m, s))
+        level = response.level
         return tuple(
             Parameter(
                 name,
@@ -123,27 +139,45 @@ def group_parameters(
     sds: Sequence[float],
     covariance: Covariance,
     response: Scale,
+    *,
+    common_level: bool = True,
 ) -> tuple[Parameter, ...]:
-    """Return the sds of a grouping factor, and its correlations where it has some."""
+    """Return the sds of a grouping factor, and its correlations where it has some.
+
+    Parameters
+    ----------
+    factor : str
+    coefs : sequence of q str
+    sds : sequence of q float
+        The sd of each column (see `Columns.sizes`).
+    covariance : Covariance
+    response : Scale
+    common_level : bool
+        Whether common effects carry the level of the response.
+
+    Returns
+    -------
+    tuple of Parameter
+    """
     variable = names.sd(factor)
     result = []
     for name, sd in zip(coefs, sds, strict=True):
-        size = 1.0 if name == names.INTERCEPT else sd
-        over = "" if name == names.INTERCEPT else f", over the sd of the predictor ({sd:.3g})"
-        result.append(
-            Parameter(
-                names.element(variable, name),
-                (variable, "sd"),
-                "sd",
-                HalfStudentT(3, _round(response.scale / size)),
-                f"{response.words}{over}",
-            )
-        )
+        if name != names.INTERCEPT:
+            scale = response.scale / sd
+            reason = f"{response.words}, over the sd of the predictor ({sd:.3g})"
+        elif common_level:
+            scale, reason = response.scale, response.words
+        else:
+            scale = response.level
+            reason = "the size of the response; without a common intercept it carries the level"
+        prior = HalfStudentT(3, _round(scale))
+        name = names.element(variable, name)
+        result.append(Parameter(name, (variable, names.SD), "sd", prior, reason))
     if covariance.pairs:
         result.append(
             Parameter(
                 names.cor(factor),
-                ("cor",),
+                (names.COR,),
                 "correlation",
                 LKJ(2),
                 "mild preference for weak correlations",

@@ -10,6 +10,7 @@ import numpy as np
 from hierlm import names
 from hierlm.errors import PriorError, did_you_mean
 from hierlm.priors.parameters import Kind, Parameter
+from hierlm.priors.spelling import find_names
 from hierlm.priors.text import as_prior
 from hierlm.priors.values import LKJ, Fixed, Prior
 
@@ -21,6 +22,13 @@ _SUPPORT: dict[Kind, tuple[float, float]] = {
     "coefficient": (-np.inf, np.inf),
     "sd": (0.0, np.inf),
     "shape": (0.0, np.inf),
+}
+
+_KINDS: dict[Kind, str] = {
+    "coefficient": "a common effect",
+    "sd": "an sd between groups",
+    "correlation": "the correlations of a grouping factor",
+    "shape": "a parameter of the family",
 }
 
 
@@ -58,16 +66,16 @@ class Priors:
     Iterating gives the `Assigned`; indexing by name gives the `Prior`.
     """
 
-    assigned: tuple[Assigned, ...]
+    by_name: Mapping[str, Assigned]
 
     def __iter__(self) -> Iterator[Assigned]:
-        return iter(self.assigned)
+        return iter(self.by_name.values())
 
     def __contains__(self, name: str) -> bool:
-        return any(item.name == name for item in self.assigned)
+        return name in self.by_name
 
     def __getitem__(self, name: str) -> Prior:
-        return next(item.prior for item in self.assigned if item.name == name)
+        return self.by_name[name].prior
 
     def group_sds(self, factor: str, coefs: tuple[str, ...]) -> tuple[Prior, ...]:
         """Return the priors of a factor's sds, one per coefficient."""
@@ -81,7 +89,8 @@ def resolve(parameters: tuple[Parameter, ...], given: Mapping[str, PriorLike]) -
     ----------
     parameters : tuple of Parameter
     given : dict of str to Prior, str or float
-        By the name of a parameter or of a class; a number fixes a parameter.
+        By the name of a parameter or of a class, calls spelled in any way that a formula reads; a
+        number fixes a parameter.
 
     Returns
     -------
@@ -90,17 +99,21 @@ def resolve(parameters: tuple[Parameter, ...], given: Mapping[str, PriorLike]) -
     Raises
     ------
     PriorError
-        If a name belongs to no parameter, both spellings of the intercept are given, or a prior's
+        If a name belongs to no parameter or to two, two spellings of one are given, or a prior's
         support is wrong for its parameter.
     """
+    _check_distinct(parameters)
     if not isinstance(given, Mapping):
         raise PriorError(
             f"priors are a dict of parameter and prior; came {given!r}.\n"
             "  Write priors={'beta': hl.Normal(0, 20)}."
         )
-    _check_names(given, parameters)
-    priors = {name: _read(name, value) for name, value in given.items()}
-    return Priors(tuple(_assign(parameter, priors) for parameter in parameters))
+    known = _known(parameters)
+    found = find_names(given, known)
+    _check_names(found, known)
+    priors = {found[name]: _read(name, value) for name, value in given.items()}
+    assigned = (_assign(parameter, priors) for parameter in parameters)
+    return Priors({item.name: item for item in assigned})
 
 
 def _read(name: str, value: PriorLike) -> Prior:
@@ -122,7 +135,23 @@ def _assign(parameter: Parameter, priors: Mapping[str, Prior]) -> Assigned:
     return Assigned(name, parameter.kind, prior, origin, "")
 
 
-def _check_names(priors: Mapping[str, PriorLike], parameters: tuple[Parameter, ...]) -> None:
+def _check_distinct(parameters: tuple[Parameter, ...]) -> None:
+    """Refuse columns that would give two parameters, or a parameter and a class, one name."""
+    classes = {name for parameter in parameters for name in parameter.classes}
+    kinds: dict[str, Kind] = {}
+    for parameter in parameters:
+        name, kind = parameter.name, parameter.kind
+        if name in kinds or name in classes:
+            other = "all parameters of a class" if name in classes else _KINDS[kinds[name]]
+            raise PriorError(
+                f"the name {name!r} would stand for {_KINDS[kind]} and for {other}.\n"
+                "  Rename the column in the table."
+            )
+        kinds[name] = kind
+
+
+def _known(parameters: tuple[Parameter, ...]) -> list[str]:
+    """Return the names that a prior can be given for, classes last."""
     known: dict[str, None] = {}
     for parameter in parameters:
         if parameter.name == names.INTERCEPT_CENTERED:
@@ -130,14 +159,18 @@ def _check_names(priors: Mapping[str, PriorLike], parameters: tuple[Parameter, .
         known[parameter.name] = None
     for parameter in parameters:
         known.update(dict.fromkeys(parameter.classes))
-    for name in priors:
-        if name not in known:
+    return list(known)
+
+
+def _check_names(found: Mapping[str, str], known: list[str]) -> None:
+    for name, meant in found.items():
+        if meant not in known:
             more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
             raise PriorError(
                 f"no parameter is called {name!r}.{did_you_mean(name, known)}\n"
-                f"  This model has: {', '.join(list(known)[:_SHOWN])}{more}."
+                f"  This model has: {', '.join(known[:_SHOWN])}{more}."
             )
-    if names.INTERCEPT in priors and names.INTERCEPT_CENTERED in priors:
+    if {names.INTERCEPT, names.INTERCEPT_CENTERED} <= set(found.values()):
         raise PriorError(
             f"{names.INTERCEPT!r} (predictors at zero) and {names.INTERCEPT_CENTERED!r} (predictors"
             " at their means) are two spellings of one parameter.\n  Give one of them."

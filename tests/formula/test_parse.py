@@ -120,7 +120,7 @@ def test_every_function_of_the_tables_is_callable(name):
 def test_functions_of_the_caller():
     assert names(parse("y ~ bump(x, k=z) + s(x)", {"bump", "s"}).common) == ("x", "z")
     assert str(parse("bump(y) ~ x", ["bump"])) == "bump(y) ~ x"
-    with pytest.raises(FormulaError, match="already a function of every formula"):
+    with pytest.raises(FormulaError, match="already has a meaning in every formula"):
         parse("y ~ x", {"log"})
 
 

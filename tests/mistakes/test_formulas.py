@@ -4,9 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from formulae.categorical import ENCODINGS
+from formulae.transforms import TRANSFORMS
 from helpers.tables import check_message, refusal, table
 
 import hierlm as hl
+from hierlm.design.columns import environment
 
 # formula; what the message says
 FORMULAS = [
@@ -62,6 +65,17 @@ def test_two_factors_of_one_name() -> None:
     check_message(error, hl.FormulaError, ("'a/b' and 'a_b'", "both be called", "Rename one"))
 
 
+def test_a_column_called_as_an_interaction() -> None:
+    error = refusal("y ~ `x:z` + x:z", table(**{"x:z": table().year}))
+    check_message(error, hl.FormulaError, ("two different terms", "called 'x:z'", "Rename"))
+
+
+def test_every_name_that_formulae_looks_up_is_taken() -> None:
+    for name in (*TRANSFORMS, *ENCODINGS, *environment({}).namespace.keys()[1]):
+        error = refusal("y ~ x", functions={name: np.sign})
+        assert f"{name!r} in functions already has a meaning" in str(error)
+
+
 FUNCTIONS: list[tuple[Any, tuple[str, ...]]] = [
     ([np.log], ("functions are a dict of name and function", "functions={'f': f}")),
     ("log", ("functions are a dict of name and function", "came 'log'")),
@@ -69,7 +83,9 @@ FUNCTIONS: list[tuple[Any, tuple[str, ...]]] = [
     ({"mine": 3}, ("came 'mine': 3", "as a formula calls it: f(x)")),
     ({"my log": np.log}, ("came 'my log'", "letters, digits and underscores")),
     ({3: np.log}, ("came 3", "letters, digits and underscores")),
-    ({"log": np.log}, ("'log' in functions is already a function", "'my_log'")),
+    ({"log": np.log}, ("'log' in functions already has a meaning", "'my_log'")),
+    ({"binary": np.sign}, ("'binary' in functions already has a meaning", "'my_binary'")),
+    ({"np": np.sign}, ("'np' in functions already has a meaning", "'my_np'")),
 ]
 
 

@@ -165,10 +165,50 @@ def test_taken_names(formula: str, copies: dict[str, str], fragments: tuple[str,
     check_message(refusal(formula, data), hl.DataError, (*fragments, "Rename the column"))
 
 
-@pytest.mark.parametrize("name", ["draw", "chain", "coef", "beta", "sigma", "__obs__", "Intercept"])
+RESERVED = ["draw", "chain", "coef", "__obs__", "beta", "sd", "sigma", "Intercept"]
+
+
+@pytest.mark.parametrize("name", RESERVED)
 def test_reserved_names_work(name: str) -> None:
     grouped = hl.Model(f"y ~ x + (x | {name})", table(**{name: table().g}))
     assert [group.factor for group in grouped.spec.groups] == [name]
-    if name != "Intercept":
+    if name in RESERVED[:4]:
         sloped = hl.Model(f"y ~ {name} + ({name} | g)", table(**{name: table().x}))
         assert sloped.spec.coefs == ("Intercept", name)
+
+
+# a column that a parameter or a class of them is called; formula; family
+SHADOWING = [
+    ("sigma", "y ~ sigma", "gaussian"),
+    ("nu", "y ~ 0 + nu", "student"),
+    ("alpha", "count ~ alpha + (1 | g)", "negbinomial"),
+    ("kappa", "share ~ kappa", "beta"),
+    ("beta", "y ~ beta", "gaussian"),
+    ("sd", "y ~ sd + (1 | g)", "gaussian"),
+    ("cor", "y ~ cor + (x | g)", "gaussian"),
+    ("sd_g", "y ~ sd_g + (1 | g)", "gaussian"),
+    ("sd_g[Intercept]", "y ~ `sd_g[Intercept]` + (1 | g)", "gaussian"),
+    ("cor_g", "y ~ cor_g + (x | g)", "gaussian"),
+]
+
+
+@pytest.mark.parametrize(("name", "formula", "family"), SHADOWING)
+def test_columns_called_as_a_parameter(name: str, formula: str, family: str) -> None:
+    error = refusal(formula, table(**{name: table().x}), family=family)
+    fragments = (f"the name {name!r} would stand for", "a common effect", "Rename the column")
+    check_message(error, hl.PriorError, fragments)
+
+
+def test_columns_called_as_a_parameter_of_other_models() -> None:
+    names = {name: table().x + row for row, name in enumerate(("nu", "sd", "cor_h"))}
+    assert hl.Model("y ~ nu", table(**names)).spec.coefs == ("Intercept", "nu")
+    assert hl.Model("y ~ 0 + sd", table(**names)).spec.coefs == ("sd",)
+    assert hl.Model("y ~ cor_h + (x | g)", table(**names)).spec.coefs == ("Intercept", "cor_h")
+
+
+@pytest.mark.parametrize("name", ["Intercept", "Intercept_centered"])
+@pytest.mark.parametrize("formula", ["y ~ 0 + {}", "y ~ x + {}", "y ~ x + (0 + {} | g)"])
+def test_a_column_called_intercept(name: str, formula: str) -> None:
+    error = refusal(formula.format(name), table(**{name: np.ones(N)}))
+    fragments = (f"cannot be called {name!r}", "^", "intercept is written 1", "rename the column")
+    check_message(error, hl.FormulaError, fragments)
