@@ -123,11 +123,6 @@ class Design:
         return len(self.X)
 
     @property
-    def has_intercept(self) -> bool:
-        """Whether the first common effect is the intercept."""
-        return bool(self.coefs) and self.coefs[0] == names.INTERCEPT
-
-    @property
     def response(self) -> Array:
         """The response of a design that has one."""
         if self.y is None:
