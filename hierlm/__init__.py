@@ -4,7 +4,7 @@ The pipeline, and where each stage lives::
 
     text --> Formula       hierlm.formula    parse, with the place of every error
     data --> Encoding      hierlm.design     levels, contrasts, transforms: learnt once
-         --> ModelSpec     hierlm.spec       formula + encoding + family + priors
+         --> ModelSpec     hierlm.building   formula + encoding + family + priors
          --> Design        hierlm.design     the rows as numbers
          --> Engine        hierlm.engines    NUTS on one specification
          --> DataTree      hierlm.engines    draws in canonical names

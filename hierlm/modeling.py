@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hierlm import storage
+from hierlm.building import build
 from hierlm.engines import Choice, choose_engine, settings
 from hierlm.errors import ConvergenceWarning, EngineError, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
 from hierlm.results import Fit
-from hierlm.spec import Parameterization, build
+from hierlm.spec import Parameterization
 
 if TYPE_CHECKING:
     import pymc

@@ -18,11 +18,12 @@ import pandas as pd
 import xarray as xr
 
 from hierlm import names
+from hierlm.building import build
 from hierlm.design import Design, Dropped, Levels
 from hierlm.design.frames import learn_predictor
 from hierlm.design.levels import label
 from hierlm.errors import DataError, HierlmWarning
-from hierlm.spec import ModelSpec, build
+from hierlm.spec import ModelSpec
 
 _FORMAT = 1
 _FRAME = "model_frame"

@@ -19,7 +19,7 @@ LAYERS = [
     {"datasets", "design"},
     {"priors"},
     {"spec", "kernels"},
-    {"engines"},
+    {"engines", "building"},
     {"convergence", "summaries"},
     {"variance", "display", "storage", "mle"},
     {"results"},
