@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
-from hierlm.engines.progress import Progress
+from hierlm.engines.nuts import run_nutpie
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
 from hierlm.errors import EngineError
@@ -60,25 +60,27 @@ class CollapsedEngine(Engine):
 
     def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
         """Sum the rows up, sample the parameters, draw the effects (see `Engine.sample`)."""
-        started = time.perf_counter()
         _check_size(spec, settings)
+        clock = Clock()
         # numba and nutpie exist from here on: building and printing a model does not load them
+        kernels = importlib.import_module("hierlm.kernels.posterior")
         packing = importlib.import_module("hierlm.engines.packing")
-        products = importlib.import_module("hierlm.design.crossproducts").CrossProducts.of(design)
-        packed = packing.pack(spec, products)
+        CrossProducts = importlib.import_module("hierlm.design.crossproducts").CrossProducts
+        importlib.import_module("nutpie")
+        clock.lap("import_time")
+        packed = packing.pack(spec, CrossProducts.of(design))
         if not len(packed.start):
             raise EngineError("every parameter is fixed: there is nothing to sample.")
-        ready = time.perf_counter()
-        raw, sampling = _sample(packed, settings)
+        clock.lap("preparation_time")
+        seconds = _load(kernels, packed)
+        clock.lap("compile_time")
+        cores = settings.cores if seconds > _WORTH_A_THREAD else 1
+        raw = run_nutpie(_nutpie_model(kernels.log_posterior, packed), settings, cores=cores)
+        clock.lap("sampling_time")
         coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
         posterior = _posterior(spec, packed, coordinates, settings)
-        attrs = {
-            "engine": self.name,
-            "sampler": "nutpie",
-            "preparation_time": ready - started,
-            "sampling_time": sampling,
-            "effects_time": time.perf_counter() - ready - sampling,
-        }
+        clock.lap("effects_time")
+        attrs = {"engine": self.name, "sampler": "nutpie", **clock.laps}
         stats = arviz_statistics(raw["sample_stats"].to_dataset())
         return build_tree(spec, design, posterior, stats, settings, attrs)
 
@@ -100,14 +102,35 @@ def _check_size(spec: ModelSpec, settings: Settings) -> None:
         )
 
 
-def _sample(packed: Packed, settings: Settings) -> tuple[xr.DataTree, float]:
-    """Run nutpie's NUTS on the coordinates; return its tree and the seconds it took."""
-    nutpie = importlib.import_module("nutpie")
+class Clock:
+    """Seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Note how long it took since the last lap."""
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now
+
+
+def _load(kernels: Any, packed: Packed) -> float:
+    """Load the machine code, compiling what is new; return the seconds that a gradient takes."""
+    _draw_effects(packed, packed.start[None], seed=0, cores=1)
+    gradient, times = np.empty(len(packed.start)), []
+    for _ in range(4):
+        began = time.perf_counter()
+        kernels.log_posterior(packed.start, gradient, packed.problem, packed.layout)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _nutpie_model(log_posterior: Any, packed: Packed) -> Any:
+    """Return the posterior as nutpie takes a function of Python's."""
     from_pyfunc = importlib.import_module("nutpie.compiled_pyfunc").from_pyfunc
-    log_posterior = importlib.import_module("hierlm.kernels.posterior").log_posterior
     problem, layout, start = packed.problem, packed.layout, packed.start
     d = len(start)
-    cores = settings.cores if _seconds(log_posterior, packed) > _WORTH_A_THREAD else 1
 
     def make_density() -> Any:
         def density(x: Array) -> tuple[float, Array]:
@@ -120,46 +143,12 @@ def _sample(packed: Packed, settings: Settings) -> tuple[xr.DataTree, float]:
         return lambda x: {"x": np.array(x)}
 
     def initial_point(seed: Any) -> Array:
-        rng = np.random.default_rng(seed)
-        return start + rng.uniform(-0.5, 0.5, d)
+        return start + np.random.default_rng(seed).uniform(-0.5, 0.5, d)
 
-    model = from_pyfunc(
+    return from_pyfunc(
         d, make_density, make_expand, [np.dtype(np.float64)], [(d,)], ["x"],
         make_initial_point_fn=initial_point,
     )  # fmt: skip
-    began = time.perf_counter()
-    with Progress(settings) as progress:
-        run = nutpie.sample(
-            model,
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            cores=cores,
-            seed=settings.seed,
-            target_accept=settings.target_accept,
-            save_warmup=False,
-            progress_bar=False,
-            progress_callback=progress.callback,
-            blocking=False,
-            **(settings.options or {}),
-        )
-        try:
-            tree = run.wait()
-        except BaseException:  # Ctrl-C, which nutpie itself would take for "enough draws"
-            run.cancel()
-            raise
-    return tree, time.perf_counter() - began
-
-
-def _seconds(log_posterior: Any, packed: Packed) -> float:
-    """Return how long a gradient takes; the first call loads the machine code."""
-    gradient = np.empty(len(packed.start))
-    times = []
-    for _ in range(4):
-        began = time.perf_counter()
-        log_posterior(packed.start, gradient, packed.problem, packed.layout)
-        times.append(time.perf_counter() - began)
-    return min(times)
 
 
 def _posterior(
@@ -174,7 +163,7 @@ def _posterior(
     kernels.parameters(xs, layout, flat)
     sds, C = flat[:, : nf * q].reshape(S, nf, q), flat[:, nf * q : -1 - len(c.kept)]
     C = C.reshape(S, nf, q, q)
-    levels, trailing = _draw_effects(packed, xs, settings)
+    levels, trailing = _draw_effects(packed, xs, seed=settings.seed, cores=settings.cores)
     found: dict[str, Array] = {}
     if spec.coefs:
         model = np.tile(c.reference, (S, 1))
@@ -203,7 +192,7 @@ def _posterior(
     return {name: values.reshape(*shape, *values.shape[1:]) for name, values in found.items()}
 
 
-def _draw_effects(packed: Packed, xs: Array, settings: Settings) -> tuple[Array, Array]:
+def _draw_effects(packed: Packed, xs: Array, *, seed: int, cores: int) -> tuple[Array, Array]:
     """Draw effects and collapsed coefficients for every draw, a bounded chunk at a time."""
     draw = importlib.import_module("hierlm.kernels.posterior").draw_effects
     problem = packed.problem
@@ -211,13 +200,13 @@ def _draw_effects(packed: Packed, xs: Array, settings: Settings) -> tuple[Array,
     levels, trailing = np.empty((len(xs), J, q)), np.empty((len(xs), m))
     size = max(1, min(250, _CHUNK_BYTES // (8 * (J * q + m + 1))))
     starts = range(0, len(xs), size)
-    streams = np.random.default_rng([settings.seed, 1]).spawn(len(starts))
+    streams = np.random.default_rng([seed, 1]).spawn(len(starts))
 
     def run(start: int, rng: np.random.Generator) -> None:
         part = slice(start, start + size)
         noise = rng.standard_normal((len(xs[part]), J * q + m))
         draw(xs[part], noise, problem, packed.layout, levels[part], trailing[part])
 
-    with ThreadPoolExecutor(settings.cores) as pool:
+    with ThreadPoolExecutor(cores) as pool:
         list(pool.map(run, starts, streams))
     return levels, trailing

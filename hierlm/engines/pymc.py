@@ -13,7 +13,7 @@ import xarray as xr
 from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
-from hierlm.engines.progress import Progress
+from hierlm.engines.nuts import run_nutpie
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree, dims
 from hierlm.errors import EngineError, MissingDependencyError, did_you_mean
@@ -74,27 +74,7 @@ def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, fl
         warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS", UserWarning)
         compiled = nutpie.compile_pymc_model(model)
     ready = time.perf_counter()
-    with Progress(settings) as progress:
-        run = nutpie.sample(
-            compiled,
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            cores=settings.cores,
-            seed=settings.seed,
-            target_accept=settings.target_accept,
-            save_warmup=False,
-            progress_bar=False,
-            progress_callback=progress.callback,
-            blocking=False,
-            **(settings.options or {}),
-        )
-        try:
-            tree = run.wait()
-        except BaseException:  # Ctrl-C, which nutpie itself would take for "enough draws"
-            run.cancel()
-            raise
-    return tree, ready
+    return run_nutpie(compiled, settings, cores=settings.cores), ready
 
 
 def _sample_pymc(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, float]:

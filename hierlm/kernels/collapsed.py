@@ -70,7 +70,10 @@ def log_likelihood(
     logp -= 0.5 * (factors.log_det + quadratic)
     v = factors.w.copy()
     solve_upper(factors.D, v)
-    dT[:] = 0.0
+    for k in range(dT.shape[0]):
+        for a in range(dT.shape[1]):
+            for b in range(dT.shape[2]):
+                dT[k, a, b] = 0.0
     trace, squares = backward(problem, T, s2, Ze, Ke, factors, v, beta, dT, dbeta)
     for a in range(pc):
         squares -= 2.0 * problem.h[a] * v[m1 + a]
@@ -113,14 +116,17 @@ def backward(
     bu, R = np.zeros((q, J)), Ze.copy()
     trace, squares = 0.0, 0.0
     for a in range(q):
-        trace += np.sum(Minv[a, a])
+        for j in range(J):
+            trace += Minv[a, a, j]
         squares += dot(u[a], u[a])
         for c in range(a + 1):
             for j in range(J):
                 bu[a, j] += T[0, a, c] * u[c, j]
     level_residual(problem, bu, b, R)
     level_gradient(problem.ZZ, problem.ZX, T, s2, H, Minv, u, R, dT)
-    residual = Ke - problem.K @ b
+    residual = Ke.copy()
+    for r in range(m):
+        residual[r] -= dot(problem.K[r], b)
     if m1 > 0:
         trailing_gradient(pattern, T, s2, factors, inverse, Hp, bu, v, residual, dT)
     for c in range(beta.shape[0]):

@@ -20,7 +20,7 @@ from hierlm.kernels.linear import (
     solve_lower,
     solve_upper,
 )
-from hierlm.kernels.problem import Factors, Pattern, Problem, scale_columns, scale_rows
+from hierlm.kernels.problem import Factors, Pattern, Problem, scale_both, scale_columns, scale_rows
 
 Array = NDArray[np.float64]
 
@@ -32,8 +32,11 @@ def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> F
     m, m1, pc = Ke.shape[0], pattern.factor.shape[0], problem.h.shape[0]
     s2 = 1.0 / (sigma * sigma)
     KS = scale_columns(pattern, T, problem.K)
-    D = s2 * scale_columns(pattern, T, KS.T)
-    w = s2 * scale_rows(pattern, T, Ke)
+    D, w = scale_both(pattern, T, KS), scale_rows(pattern, T, Ke)
+    for a in range(m):
+        w[a] *= s2
+        for b in range(m):
+            D[a, b] *= s2
     for a in range(m1):
         D[a, a] += 1.0
     for a in range(pc):

@@ -47,7 +47,10 @@ class Layout(NamedTuple):
 @kernel
 def unpack(x: Array, layout: Layout, T: Array, C: Array, sd: Array, beta: Array) -> float:
     """Write T = diag(sd) C, C, sd and the sampled coefficients; return sigma."""
-    C[:] = layout.C_fixed
+    for k in range(C.shape[0]):
+        for a in range(C.shape[1]):
+            for b in range(C.shape[2]):
+                C[k, a, b] = layout.C_fixed[k, a, b]
     for p in range(layout.parts.shape[0]):
         k, first, size, at = layout.parts[p]
         correlation_factor(
@@ -88,7 +91,8 @@ def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> fl
     dbeta = np.empty(beta.shape)
     sigma = unpack(x, layout, T, C, sd, beta)
     total, dsigma = log_likelihood(problem, T, sigma, beta, dT, dbeta)
-    grad[:] = 0.0
+    for at in range(grad.shape[0]):
+        grad[at] = 0.0
     for k in range(sd.shape[0]):
         for a in range(sd.shape[1]):
             if layout.sd_at[k, a] >= 0:
@@ -130,11 +134,15 @@ def parameters(xs: Array, layout: Layout, out: Array) -> None:
     T, C, sd = np.empty((nf, q, q)), np.empty((nf, q, q)), np.empty((nf, q))
     beta = np.empty(layout.beta_at.shape[0])
     for s in range(xs.shape[0]):
-        sigma = unpack(xs[s], layout, T, C, sd, beta)
-        out[s, : nf * q] = sd.ravel()
-        out[s, nf * q : nf * q + nf * q * q] = C.ravel()
-        out[s, nf * q + nf * q * q] = sigma
-        out[s, nf * q + nf * q * q + 1 :] = beta + layout.beta_reference
+        at = nf * q + nf * q * q
+        out[s, at] = unpack(xs[s], layout, T, C, sd, beta)
+        for k in range(nf):
+            for a in range(q):
+                out[s, k * q + a] = sd[k, a]
+                for b in range(q):
+                    out[s, nf * q + (k * q + a) * q + b] = C[k, a, b]
+        for c in range(beta.shape[0]):
+            out[s, at + 1 + c] = beta[c] + layout.beta_reference[c]
 
 
 @kernel
@@ -170,7 +178,9 @@ def draw_effects(
         for r in range(m):
             v[r] += noise[s, J * q0 + r]
         solve_upper(factors.D, v)
-        trailing[s] = apply_scale(problem.pattern, T, v)
+        b = apply_scale(problem.pattern, T, v)
+        for r in range(m):
+            trailing[s, r] = b[r]
         for a in range(q0):
             for j in range(J):
                 factors.f[a, j] += noise[s, a * J + j]
@@ -178,5 +188,5 @@ def draw_effects(
         for j in range(J):
             for a in range(q0):
                 levels[s, j, a] = 0.0
-                for b in range(a + 1):
-                    levels[s, j, a] += T[0, a, b] * u[b, j]
+                for c in range(a + 1):
+                    levels[s, j, a] += T[0, a, c] * u[c, j]

@@ -79,6 +79,20 @@ def scale_columns(pattern: Pattern, T: Array, A: Array) -> Array:
 
 
 @kernel
+def scale_both(pattern: Pattern, T: Array, KS: Array) -> Array:
+    """Return S' K S from K S."""
+    out = KS.copy()
+    for row in range(pattern.factor.shape[0]):
+        k, c = pattern.factor[row], pattern.coef[row]
+        for col in range(KS.shape[1]):
+            total = 0.0
+            for d in range(c, pattern.sizes[k]):
+                total += KS[row - c + d, col] * T[k, d, c]
+            out[row, col] = total
+    return out
+
+
+@kernel
 def scale_rows(pattern: Pattern, T: Array, b: Array) -> Array:
     """Return S' b for a vector over the trailing columns."""
     out = b.copy()
