@@ -16,6 +16,7 @@ from hierlm.families import Family
 from hierlm.priors import PriorLike
 from hierlm.results import Fit
 from hierlm.spec import Parameterization
+from hierlm.tables import fill
 
 if TYPE_CHECKING:
     import pymc
@@ -77,7 +78,7 @@ class Model:
         )
 
     def __repr__(self) -> str:
-        return f"{self.spec}\n\nEngine\n  {self.engine()}"
+        return f"{self.spec}\n\nEngine\n{fill(str(self.engine()), '  ')}"
 
     def engine(
         self, name: str = "auto", *, sampler: str = "nutpie", keep_standardized: bool = False

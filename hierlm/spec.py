@@ -121,16 +121,13 @@ def _facts(spec: ModelSpec) -> list[str]:
     rows.append(("Rows", f"{spec.n_rows:,} ({spec.dropped})"))
     rows.append(("Common", ", ".join(spec.coefs) or "none"))
     for group in spec.groups:
-        covariance = group.covariance
-        rows.append(
-            (
-                "Group",
-                f"{group.factor}, {len(group.levels.labels):,} levels: {', '.join(group.coefs)}; "
-                f"{covariance.kind} ({covariance.n_parameters} parameter"
-                f"{'s' if covariance.n_parameters > 1 else ''}), "
-                f"{spec.parameterization[group.factor]}",
-            )
-        )
+        levels, covariance = len(group.levels.labels), group.covariance
+        text = f"{group.factor}, {levels:,} levels: {', '.join(group.coefs)}; {covariance.kind}"
+        if covariance.size > 1:
+            text += f" ({covariance.n_parameters} parameters)"
+        if spec.parameterization[group.factor] == "centered":
+            text += ", centered"
+        rows.append(("Group", text))
     return columns_of_text(rows)
 
 

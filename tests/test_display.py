@@ -21,7 +21,7 @@ def test_the_model_says_what_a_statistician_asks() -> None:
         "Reaction ~ Days + (Days | Subject)",
         "gaussian, identity link",
         "180 (no row dropped)",
-        "Subject, 18 levels: Intercept, Days; correlated (3 parameters), noncentered",
+        "Subject, 18 levels: Intercept, Days; correlated (3 parameters)",
         "Normal(298.5, 141)",
         "HalfStudentT(3, 56.3)",
         "LKJ(2)",

@@ -49,7 +49,10 @@ def choose_engine(spec: ModelSpec, name: str = "auto", *, needs_pymc: str = "") 
         if refusal is None:
             why = "gaussian with an identity link: effects are integrated out exactly"
             return Choice(_ENGINES["collapsed"], why)
-        return Choice(_ENGINES["pymc"], f"takes every model; the collapsed engine: {refusal}")
+        return Choice(
+            _ENGINES["pymc"],
+            f"NUTS on all effects, non-centered by default; not collapsed: {refusal}",
+        )
     if name not in _ENGINES:
         raise EngineError(
             f"no engine is called {name!r}.{did_you_mean(name, _ENGINES)}\n"
