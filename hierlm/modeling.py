@@ -209,6 +209,8 @@ def fit(
     target_accept: float | None = None,
     progress: bool = True,
     sampler: str = "nutpie",
+    keep_standardized: bool = False,
+    sampler_options: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Fit a model in one call: ``Model(formula, data, ...).fit(...)``.
 
@@ -241,6 +243,8 @@ def fit(
         target_accept=target_accept,
         progress=progress,
         sampler=sampler,
+        keep_standardized=keep_standardized,
+        sampler_options=sampler_options,
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-MAX_TRAILING = 1500  # dense columns beyond which a gradient would take a second
+MAX_TRAILING = 300  # dense columns; a gradient with so many takes some ten milliseconds
 _CHUNK_BYTES = 64 * 2**20
 _MAX_BYTES = 4 * 2**30
 _WORTH_A_THREAD = 2e-4  # seconds a gradient takes before threads gain more than they wait for
