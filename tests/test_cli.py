@@ -298,7 +298,10 @@ def test_handlers_are_as_before_afterwards(capsys):
     assert (warnings.showwarning, warnings.filters) == (show, filters)
 
 
-def test_ctrl_c_ends_with_130(capsys, monkeypatch):
+def test_ctrl_c_ends_with_130(capsys, monkeypatch, request):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     def busy(_):
         os.kill(os.getpid(), signal.SIGINT)
         signal.sigtimedwait([], 5)

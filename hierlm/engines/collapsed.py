@@ -40,7 +40,7 @@ class CollapsedEngine(Engine):
 
     name = "collapsed"
     default_tune = 500
-    default_target_accept = 0.8
+    default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""

@@ -207,12 +207,15 @@ _LARGEST = 1e15
 
 def _check_constant(power: Binary, text: str) -> None:
     """Refuse 10**10**10, which Python would compute to the last digit."""
-    if not abs(constant_value(power) or 0.0) <= _LARGEST:
+    value = constant_value(power) or 0.0
+    if math.isnan(value):
+        raise fault(text, power.span, "This power has no real value.", "Write a number.")
+    if not abs(value) <= _LARGEST:
         raise fault(text, power.span, "This number is too large.", "Write it as in 1e20.")
 
 
 def constant_value(node: Node) -> float | None:
-    """Return the value of arithmetic on numbers, infinite when too large; None for other nodes.
+    """Return the value of arithmetic on numbers, infinite when too large, NaN when not real, None for other nodes.
 
     Examples
     --------
@@ -245,7 +248,9 @@ def _compute(op: str, a: float, b: float) -> float | None:
                 return a / b
             case "**":
                 return math.pow(a, b)
-    except (OverflowError, ValueError, ZeroDivisionError):
+    except ValueError:
+        return math.nan
+    except (OverflowError, ZeroDivisionError):
         return math.inf
     return None
 

@@ -2,7 +2,7 @@
 
 import warnings
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hierlm.errors import FormulaError, FormulaWarning
@@ -41,9 +41,18 @@ extras = st.sampled_from(["", " + offset(log(e))", " + weights(w) + offset(e / 2
 formulas = st.builds("{} ~ {} + {}{}".format, responses, sums, bars, extras)
 
 
+def _parse(text):
+    """Parse a generated formula; one with a power like (-2)**0.5 is refused, and is no case."""
+    try:
+        return parse(text)
+    except FormulaError as error:
+        assume("no real value" not in str(error) and "too large" not in str(error))
+        raise
+
+
 @given(formulas)
 def test_round_trip(text):
-    formula = parse(text)
+    formula = _parse(text)
     assert parse(str(formula)) == formula
     assert str(parse(str(formula))) == str(formula)
     assert set(formula.factors) <= {"g", "h", "g:h", "g 1:h", "g:h:k"}
@@ -51,7 +60,7 @@ def test_round_trip(text):
 
 @given(formulas)
 def test_expanding_is_idempotent(text):
-    expanded = to_formulae(parse(text).common)
+    expanded = to_formulae(_parse(text).common)
     assert to_formulae(parse(f"y0 ~ {expanded}").common).count("+") == expanded.count("+")
 
 

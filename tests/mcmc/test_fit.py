@@ -86,7 +86,9 @@ def test_progress_is_text_where_there_is_no_terminal(capfd: pytest.CaptureFixtur
     assert err.count("\n") <= 4
 
 
-def test_ctrl_c_stops_the_chains_and_returns_no_half_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_stops_the_chains_and_returns_no_half_fit(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     model = hl.Model(FORMULA, hl.load_dataset("cbpp"), family="binomial")
     original = nutpie.sample
 
@@ -95,5 +97,7 @@ def test_ctrl_c_stops_the_chains_and_returns_no_half_fit(monkeypatch: pytest.Mon
         return original(*args, **options)
 
     monkeypatch.setattr(nutpie, "sample", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt):
-        model.fit(seed=1, draws=2_000_000, progress=False)
+        model.fit(seed=1, draws=200_000, progress=False)
