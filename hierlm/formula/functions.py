@@ -215,7 +215,9 @@ def _check_constant(power: Binary, text: str) -> None:
 
 
 def constant_value(node: Node) -> float | None:
-    """Return the value of arithmetic on numbers, infinite when too large, NaN when not real, None for other nodes.
+    """Return the value of arithmetic on numbers, and None for other nodes.
+
+    It is infinite when too large, and NaN when not real.
 
     Examples
     --------
