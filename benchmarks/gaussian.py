@@ -1,6 +1,6 @@
 """The collapsed engine against the PyMC engine, and against Bambi where it is given.
 
-    python benchmarks/gaussian.py [--bambi PYTHON] [--json FILE] [--repeats 3]
+    python benchmarks/gaussian.py [--bambi PYTHON] [--json FILE] [--repeats 3] [--only CASES]
 
 PYTHON is the interpreter of an environment that has bambi>=0.21 (it pins an older formulae, so it
 cannot share hierlm's). Prints a table of medians; times are seconds of one machine and one run, so
@@ -94,9 +94,11 @@ def main() -> None:
     parser.add_argument("--json")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--engines", default="collapsed,pymc")
+    parser.add_argument("--only", default=",".join(CASES), help="cases, separated by commas")
     args = parser.parse_args()
     rows = []
-    for case, (dataset, formula) in CASES.items():
+    for case in args.only.split(","):
+        dataset, formula = CASES[case]
         for name in [*args.engines.split(","), *(["bambi"] if args.bambi else [])]:
             runs = []
             for seed in range(1, args.repeats + 1):
