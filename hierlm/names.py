@@ -28,11 +28,6 @@ SAMPLE_DIMS = ("chain", "draw")
 
 # '/' separates the nodes of a DataTree, and a dimension may not share a variable's name.
 _REPLACED = str.maketrans({"/": "_", "\0": "_"})
-_RESERVED = frozenset(
-    {BETA, COEF, OBS, *SAMPLE_DIMS, "sigma", "nu", "alpha", "kappa", "slope", "sample"}
-    | {INTERCEPT, INTERCEPT_CENTERED}
-)
-
 # What no column may be called; a factor of the names above has its levels' dimension renamed.
 RESERVED_VARIABLES = (
     BETA,
@@ -44,6 +39,7 @@ RESERVED_VARIABLES = (
     "slopes",
     "slope",
 )
+_RESERVED = frozenset({*RESERVED_VARIABLES, "sigma", "nu", "alpha", "kappa", "sample"})
 
 
 def safe(name: str) -> str:

@@ -111,10 +111,9 @@ def build_tree(
 
 def _fixed(spec: ModelSpec, name: str, shape: tuple[int, int], sizes: list[int]) -> Array:
     """Return a parameter that the priors fix, as draws that are all alike."""
-    label_of = dict(zip(dims(spec), dims(spec).values(), strict=True))[name]
     keys = [name]
-    if label_of and not name.startswith("cor_"):
-        elements = coords(spec)[label_of[-1]]
+    if name not in spec.priors:  # a vector, whose elements have the priors
+        elements = coords(spec)[dims(spec)[name][-1]]
         keys = elements if name == names.BETA else [names.element(name, e) for e in elements]
     priors = [spec.priors[key] for key in keys]
     values = [prior.value for prior in priors if isinstance(prior, Fixed)]

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import kernel
-from hierlm.kernels.elimination import forward, mode, residual_products
+from hierlm.kernels.elimination import forward, mode, quadratic_form, residual_products
 from hierlm.kernels.linear import backsolve_levels, dot, inverse_from_factor, solve_upper
 from hierlm.kernels.problem import Factors, Pattern, Problem, apply_scale
 
@@ -63,9 +63,7 @@ def log_likelihood(
     m, pc, s2 = problem.Ke.shape[0], problem.h.shape[0], 1.0 / (sigma * sigma)
     Ze, Ke, ee = residual_products(problem, beta)
     factors = forward(problem, T, sigma, Ze, Ke)
-    quadratic = s2 * ee + problem.c - dot(factors.w, factors.w)
-    for a in range(q):
-        quadratic -= dot(factors.f[a], factors.f[a])
+    quadratic = quadratic_form(problem, factors, sigma, ee)
     logp = problem.log_constant - problem.n * math.log(sigma)
     logp -= 0.5 * (factors.log_det + quadratic)
     v = factors.w.copy()

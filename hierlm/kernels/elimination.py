@@ -142,6 +142,15 @@ def mode(pattern: Pattern, factors: Factors, v: Array) -> Array:
 
 
 @kernel
+def quadratic_form(problem: Problem, factors: Factors, sigma: float, ee: float) -> float:
+    """Return e'e / sigma^2 + c - w'M^{-1}w."""
+    total = ee / (sigma * sigma) + problem.c - dot(factors.w, factors.w)
+    for a in range(factors.f.shape[0]):
+        total -= dot(factors.f[a], factors.f[a])
+    return total
+
+
+@kernel
 def conditional_mode(
     problem: Problem, T: Array, sigma: float
 ) -> tuple[float, float, Array, Array, Array]:
@@ -150,9 +159,7 @@ def conditional_mode(
     For maximum likelihood; the sampled coefficients, if any, stay where the residual was taken.
     """
     factors = forward(problem, T, sigma, problem.Ze, problem.Ke)
-    quadratic = problem.ee / (sigma * sigma) + problem.c - dot(factors.w, factors.w)
-    for a in range(factors.f.shape[0]):
-        quadratic -= dot(factors.f[a], factors.f[a])
+    quadratic = quadratic_form(problem, factors, sigma, problem.ee)
     v = factors.w.copy()
     solve_upper(factors.D, v)
     return factors.log_det, quadratic, mode(problem.pattern, factors, v), v, factors.D

@@ -26,7 +26,7 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 
 from hierlm.errors import DataError
 

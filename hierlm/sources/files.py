@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, final
 
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 from pyarrow import parquet
 
 from hierlm.errors import DataError, did_you_mean

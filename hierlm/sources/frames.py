@@ -10,7 +10,7 @@ from typing import Any, final
 import narwhals as nw
 import numpy as np
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow as pa
 from narwhals.typing import IntoFrame
 
 from hierlm.errors import DataError, MissingColumnError, did_you_mean
