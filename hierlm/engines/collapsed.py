@@ -22,6 +22,7 @@ from hierlm.engines.nuts import run_nutpie
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
 from hierlm.errors import EngineError
+from hierlm.priors import Assigned, Fixed, Flat, Normal
 from hierlm.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class CollapsedEngine(Engine):
                 f"it needs a gaussian response with an identity link, not {spec.family.name} "
                 f"with {link}"
             )
+        if not any(_is_sampled(item) for item in spec.priors):
+            return "every sd, correlation and sigma is fixed, which leaves NUTS nothing to sample"
         trailing = trailing_size(spec)
         if trailing > MAX_TRAILING:
             return (
@@ -69,8 +72,6 @@ class CollapsedEngine(Engine):
         importlib.import_module("nutpie")
         clock.lap("import_time")
         packed = packing.pack(spec, CrossProducts.of(design))
-        if not len(packed.start):
-            raise EngineError("every parameter is fixed: there is nothing to sample.")
         clock.lap("preparation_time")
         seconds = _load(kernels, packed)
         clock.lap("compile_time")
@@ -83,6 +84,12 @@ class CollapsedEngine(Engine):
         attrs = {"engine": self.name, "sampler": "nutpie", **clock.laps}
         stats = arviz_statistics(raw["sample_stats"].to_dataset())
         return build_tree(spec, design, posterior, stats, settings, attrs)
+
+
+def _is_sampled(item: Assigned) -> bool:
+    """Whether NUTS samples a parameter: it is neither fixed nor a coefficient integrated out."""
+    integrated = item.kind == "coefficient" and isinstance(item.prior, Normal | Flat)
+    return not integrated and not isinstance(item.prior, Fixed)
 
 
 def trailing_size(spec: ModelSpec) -> int:

@@ -44,6 +44,8 @@ class PymcEngine(Engine):
         build = importlib.import_module("hierlm.engines.pymc_model").build_pymc_model
         imported = time.perf_counter()
         model = build(spec, design)
+        if not model.free_RVs:
+            raise EngineError("every parameter is fixed: there is nothing to sample.")
         run = _sample_nutpie if settings.sampler == "nutpie" else _sample_pymc
         raw, compiled = run(model, settings)
         done = time.perf_counter()

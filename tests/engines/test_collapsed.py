@@ -256,6 +256,11 @@ def test_what_it_refuses() -> None:
     assert "gaussian response" in (engine.refuses(poisson.spec) or "")
     with pytest.raises(hl.EngineError, match="the collapsed engine cannot take this model"):
         poisson.fit(engine="collapsed")
+    fixed = _model("y ~ x + (x | g)", priors={"sd": 1, "cor": 0.1, "sigma": 2})
+    assert "nothing to sample" in (engine.refuses(fixed.spec) or "")
+    assert fixed.engine().engine.name == "pymc"
+    with pytest.raises(hl.EngineError, match="every parameter is fixed"):
+        _model("y ~ x", priors={"Intercept": 1, "x": 0, "sigma": 2}).fit(progress=False)
     log = hl.Model("y ~ x + (1 | g)", data.assign(y=np.exp(data["y"])), link="log")
     assert "identity" in (engine.refuses(log.spec) or "")
 
