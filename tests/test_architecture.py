@@ -21,7 +21,10 @@ LAYERS = [
     {"spec", "kernels"},
     {"engines", "building"},
     {"convergence", "summaries"},
-    {"variance", "display", "storage", "mle"},
+    {"variance", "display", "storage", "mle", "prediction", "shrinkage", "equations", "simulation"},
+    {"contrasts", "comparison", "checking"},
+    {"plots"},
+    {"report"},
     {"results"},
     {"modeling", "document"},
     {"__init__"},
@@ -63,7 +66,7 @@ def test_imports_point_down(path: Path) -> None:
 
 
 def test_every_module_has_a_row() -> None:
-    assert {_unit(path) for path in MODULES} == set(ROW)
+    assert {_unit(path) for path in MODULES} <= set(ROW)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

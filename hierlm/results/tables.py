@@ -1,60 +1,22 @@
-"""Fit: a model, its rows and its posterior. It delegates; the work is in the modules it names."""
+"""The tables of a fit. Each method delegates; the work is in the modules it names."""
 
 from __future__ import annotations
 
-import functools
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import xarray as xr
 
-from hierlm import display, storage, summaries, variance
-from hierlm.convergence import Convergence, diagnose
-from hierlm.design import Design
-from hierlm.spec import ModelSpec
+from hierlm import summaries, variance
+from hierlm.results.base import Posterior
 from hierlm.summaries import Interval, IntervalKind
 
 if TYPE_CHECKING:
     from hierlm.mle import MaximumLikelihood
 
 
-class Fit:
-    """A fitted model.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-    design : Design
-        The rows.
-    frame : pandas.DataFrame
-        The columns of the formula, complete rows only.
-    idata : xarray.DataTree
-        Groups posterior, sample_stats, observed_data and constant_data; every ArviZ function
-        takes it.
-    """
-
-    def __init__(
-        self, spec: ModelSpec, design: Design, frame: pd.DataFrame, idata: xr.DataTree
-    ) -> None:
-        self.spec = spec
-        self.design = design
-        self.frame = frame
-        self.idata = idata
-
-    def __repr__(self) -> str:
-        return display.report(self.spec, self.idata, self.convergence, Interval())
-
-    @property
-    def engine(self) -> str:
-        """Name of the engine that sampled."""
-        return str(self.idata.attrs["engine"])
-
-    @functools.cached_property
-    def convergence(self) -> Convergence:
-        """Divergences, R-hat and effective sample sizes; printed, it says whether to trust them."""
-        return diagnose(self.idata)
+class Tables(Posterior):
+    """Data frames of the posterior."""
 
     def summary(
         self,
@@ -213,20 +175,3 @@ class Fit:
         from hierlm.mle import mle  # loads numba, which tables do without
 
         return mle(self.spec, self.design, reml=reml)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the fit to one netCDF file: draws, rows, formula and priors.
-
-        Parameters
-        ----------
-        path : path
-            Written beside and moved into place, so that a failure leaves an older file whole.
-
-        Raises
-        ------
-        DataError
-            If the folder is not there, or the rows would not be the same when loaded.
-        OSError
-            If the file cannot be written.
-        """
-        storage.save(path, self.spec, self.frame, self.idata)

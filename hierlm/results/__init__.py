@@ -1,0 +1,5 @@
+"""Fit, in parts: each file adds one kind of question to ask of a posterior, and delegates."""
+
+from hierlm.results.fit import Fit
+
+__all__ = ["Fit"]

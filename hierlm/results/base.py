@@ -1,0 +1,34 @@
+"""What every method of a fit works on: the specification, the rows and the draws."""
+
+from __future__ import annotations
+
+import functools
+
+import pandas as pd
+import xarray as xr
+
+from hierlm.convergence import Convergence, diagnose
+from hierlm.design import Design
+from hierlm.spec import ModelSpec
+
+
+class Posterior:
+    """A model, its rows and its posterior; `Fit` has the parameters."""
+
+    def __init__(
+        self, spec: ModelSpec, design: Design, frame: pd.DataFrame, idata: xr.DataTree
+    ) -> None:
+        self.spec = spec
+        self.design = design
+        self.frame = frame
+        self.idata = idata
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that sampled."""
+        return str(self.idata.attrs["engine"])
+
+    @functools.cached_property
+    def convergence(self) -> Convergence:
+        """Divergences, R-hat and effective sample sizes; printed, it says whether to trust them."""
+        return diagnose(self.idata)
