@@ -1,10 +1,13 @@
-"""The collapsed engine against the PyMC engine, and against Bambi where it is given.
+"""The collapsed engine against the PyMC engine, and against Bambi and rstanarm where there are any.
 
-    python benchmarks/gaussian.py [--bambi PYTHON] [--json FILE] [--repeats 3] [--only CASES]
+    python benchmarks/gaussian.py [--bambi PYTHON] [--rstanarm] [--json FILE] [--repeats 3]
+                                  [--only CASES] [--engines collapsed,pymc]
 
 PYTHON is the interpreter of an environment that has bambi>=0.21 (it pins an older formulae, so it
-cannot share hierlm's). Prints a table of medians; times are seconds of one machine and one run, so
-read the ratios.
+cannot share hierlm's); ``--rstanarm`` wants ``Rscript`` on the path. All run 4 chains of 1000 draws
+on two cores with the warm-up that is their default. "sampling" is the seconds of NUTS, warm-up
+included, nothing else; ESS is ArviZ's, the least over all parameters and effects. Prints a table of
+medians; times are seconds of one machine and one run, so read the ratios.
 """
 
 from __future__ import annotations
@@ -20,6 +23,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+from arviz_stats.base import array_stats
+
 CASES = {
     "sleepstudy": ("sleepstudy", "Reaction ~ Days + (Days | Subject)"),
     "sleepstudy diagonal": ("sleepstudy", "Reaction ~ Days + (Days || Subject)"),
@@ -29,6 +35,20 @@ CASES = {
     "Machines": ("Machines", "score ~ Machine + (0 + Machine | Worker)"),
     "oats nested": ("oats", "Y ~ V * N + (1 | B/V)"),
 }
+
+RSTANARM = """
+suppressMessages({library(rstanarm); library(rstan)})
+arguments <- commandArgs(TRUE)
+data <- read.csv(arguments[1])
+for (name in c("Subject", "Batch", "batch", "cask", "plate", "sample", "Worker", "B"))
+  if (name %in% names(data)) data[[name]] <- factor(data[[name]])
+fit <- stan_lmer(as.formula(arguments[2]), data, chains = 4, iter = 2000, cores = 2,
+                 seed = as.integer(arguments[3]), refresh = 0)
+draws <- as.array(fit)
+draws <- draws[, , !grepl("_NEW_|log-posterior", dimnames(draws)[[3]])]
+writeBin(as.vector(draws), arguments[4])
+cat(dim(draws), sum(rstan::get_elapsed_time(fit$stanfit)) / 2, "\n")
+"""
 
 BAMBI = """
 import json, sys, time, warnings
@@ -87,10 +107,32 @@ def run_bambi(python: str, dataset: str, formula: str, seed: int) -> dict[str, A
         return json.loads(done.stdout.splitlines()[-1]) | {"process": time.perf_counter() - began}
 
 
+def run_rstanarm(dataset: str, formula: str, seed: int) -> dict[str, Any] | None:
+    """Fit with rstanarm; None where it cannot read the formula."""
+    import hierlm as hl
+
+    with tempfile.TemporaryDirectory() as folder:
+        path, draws = Path(folder) / "data.csv", Path(folder) / "draws"
+        hl.load_dataset(dataset).to_csv(path, index=False)
+        began = time.perf_counter()
+        done = subprocess.run(
+            ["Rscript", "-e", RSTANARM, str(path), formula, str(seed), str(draws)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            return None
+        process = time.perf_counter() - began
+        *shape, sampling = map(float, done.stdout.split()[-4:])
+        values = np.fromfile(draws).reshape([int(n) for n in shape[::-1]])  # parameter, chain, draw
+        ess = array_stats.ess(values, chain_axis=1, draw_axis=2)
+    return {"ess": float(np.min(ess)), "sampling": sampling, "process": process}
+
+
 def main() -> None:
     """Run all cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bambi")
+    parser.add_argument("--rstanarm", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--engines", default="collapsed,pymc")
@@ -99,11 +141,14 @@ def main() -> None:
     rows = []
     for case in args.only.split(","):
         dataset, formula = CASES[case]
-        for name in [*args.engines.split(","), *(["bambi"] if args.bambi else [])]:
+        others = [*(["bambi"] if args.bambi else []), *(["rstanarm"] if args.rstanarm else [])]
+        for name in [*args.engines.split(","), *others]:
             runs = []
             for seed in range(1, args.repeats + 1):
                 if name == "bambi":
                     run = run_bambi(args.bambi, dataset, formula, seed)
+                elif name == "rstanarm":
+                    run = run_rstanarm(dataset, formula, seed)
                 else:
                     run = run_hierlm(dataset, formula, name, seed)
                 if run is not None:

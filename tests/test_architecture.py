@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,3 +105,19 @@ def test_pymc_is_imported_by_one_engine_only() -> None:
         text = path.read_text()
         if "import pymc" in text or "import pytensor" in text:
             assert str(path.relative_to(PACKAGE)) in allowed
+
+
+def test_python_calls_only_kernels_with_a_way_in() -> None:
+    pattern = re.compile(r"^from (hierlm\.(?:kernels|design)\.\w+) import (.+)$", re.MULTILINE)
+    tests = Path(__file__).parent.rglob("*.py")
+    called = 0
+    for path in (*MODULES, *tests):
+        if path.parent.name == "kernels":
+            continue
+        for module, imported in pattern.findall(path.read_text()):
+            for name in imported.split(", "):
+                found = getattr(importlib.import_module(module), name.strip("()"), None)
+                options = getattr(found, "targetoptions", {})
+                called += bool(options)
+                assert not options.get("no_cpython_wrapper"), f"{path.name} calls {name}"
+    assert called >= 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import kernel
+from hierlm.compiling import entry_point
 
 Array = NDArray[np.float64]
 
 
-@kernel
+@entry_point
 def add_group(
     codes: NDArray[np.int64],
     Z: Array,
@@ -34,7 +34,7 @@ def add_group(
                 ZU[j, a, b] += wz * U[i, b]
 
 
-@kernel
+@entry_point
 def add_pairs(where: NDArray[np.int64], Z1: Array, Z2: Array, weights: Array, ZZ: Array) -> None:
     """Add z1 z2' of every row to its pair of levels: shape (c, q1, q2)."""
     for i in range(where.shape[0]):

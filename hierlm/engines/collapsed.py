@@ -33,7 +33,6 @@ Array = NDArray[np.float64]
 MAX_TRAILING = 300  # dense columns; a gradient with so many takes some ten milliseconds
 _CHUNK_BYTES = 64 * 2**20
 _MAX_BYTES = 4 * 2**30
-_WORTH_A_THREAD = 2e-4  # seconds a gradient takes before threads gain more than they wait for
 
 
 class CollapsedEngine(Engine):
@@ -66,17 +65,16 @@ class CollapsedEngine(Engine):
         _check_size(spec, settings)
         clock = Clock()
         # numba and nutpie exist from here on: building and printing a model does not load them
-        kernels = importlib.import_module("hierlm.kernels.posterior")
         packing = importlib.import_module("hierlm.engines.packing")
         CrossProducts = importlib.import_module("hierlm.design.crossproducts").CrossProducts
         importlib.import_module("nutpie")
         clock.lap("import_time")
         packed = packing.pack(spec, CrossProducts.of(design))
         clock.lap("preparation_time")
-        seconds = _load(kernels, packed)
+        model = _nutpie_model(packed)
+        _draw_effects(packed, packed.start[None], seed=0, cores=1)
         clock.lap("compile_time")
-        cores = settings.cores if seconds > _WORTH_A_THREAD else 1
-        raw = run_nutpie(_nutpie_model(kernels.log_posterior, packed), settings, cores=cores)
+        raw = run_nutpie(model, settings, cores=settings.cores)
         clock.lap("sampling_time")
         coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
         posterior = _posterior(spec, packed, coordinates, settings)
@@ -122,40 +120,19 @@ class Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def _load(kernels: Any, packed: Packed) -> float:
-    """Load the machine code, compiling what is new; return the seconds that a gradient takes."""
-    _draw_effects(packed, packed.start[None], seed=0, cores=1)
-    gradient, times = np.empty(len(packed.start)), []
-    for _ in range(4):
-        began = time.perf_counter()
-        kernels.log_posterior(packed.start, gradient, packed.problem, packed.layout)
-        times.append(time.perf_counter() - began)
-    return min(times)
+def _nutpie_model(packed: Packed) -> Any:
+    """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
+    native = importlib.import_module("hierlm.kernels.native")
+    NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
+    d = len(packed.start)
 
+    def start(seed: Any) -> Array:
+        return packed.start + np.random.default_rng(seed).uniform(-0.5, 0.5, d)
 
-def _nutpie_model(log_posterior: Any, packed: Packed) -> Any:
-    """Return the posterior as nutpie takes a function of Python's."""
-    from_pyfunc = importlib.import_module("nutpie.compiled_pyfunc").from_pyfunc
-    problem, layout, start = packed.problem, packed.layout, packed.start
-    d = len(start)
-
-    def make_density() -> Any:
-        def density(x: Array) -> tuple[float, Array]:
-            gradient = np.empty(d)
-            return log_posterior(x, gradient, problem, layout), gradient
-
-        return density
-
-    def make_expand(*_: Any) -> Any:
-        return lambda x: {"x": np.array(x)}
-
-    def initial_point(seed: Any) -> Array:
-        return start + np.random.default_rng(seed).uniform(-0.5, 0.5, d)
-
-    return from_pyfunc(
-        d, make_density, make_expand, [np.dtype(np.float64)], [(d,)], ["x"],
-        make_initial_point_fn=initial_point,
-    )  # fmt: skip
+    table = native.tabulate(packed.problem, packed.layout)
+    return NativeModel(
+        dims={}, density=native.collapsed_posterior, table=table, start=start, size=d, owner=packed
+    )
 
 
 def _posterior(

@@ -34,7 +34,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import kernel
+from hierlm.compiling import inlined, kernel
 from hierlm.kernels.elimination import forward, mode, quadratic_form, residual_products
 from hierlm.kernels.linear import backsolve_levels, dot, inverse_from_factor, solve_upper
 from hierlm.kernels.problem import Factors, Pattern, Problem, apply_scale
@@ -42,7 +42,7 @@ from hierlm.kernels.problem import Factors, Pattern, Problem, apply_scale
 Array = NDArray[np.float64]
 
 
-@kernel
+@inlined
 def log_likelihood(
     problem: Problem, T: Array, sigma: float, beta: Array, dT: Array, dbeta: Array
 ) -> tuple[float, float]:
@@ -82,7 +82,7 @@ def log_likelihood(
     return logp, dsigma
 
 
-@kernel
+@inlined
 def backward(
     problem: Problem,
     T: Array,

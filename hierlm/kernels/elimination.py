@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import kernel
+from hierlm.compiling import entry_point, inlined, kernel
 from hierlm.kernels.linear import (
     backsolve_levels,
     cholesky,
@@ -25,7 +25,7 @@ from hierlm.kernels.problem import Factors, Pattern, Problem, scale_both, scale_
 Array = NDArray[np.float64]
 
 
-@kernel
+@inlined
 def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> Factors:
     """Factor M and solve for w, with the residual's cross-products Ze and Ke."""
     pattern, (q, J) = problem.pattern, Ze.shape
@@ -150,7 +150,7 @@ def quadratic_form(problem: Problem, factors: Factors, sigma: float, ee: float) 
     return total
 
 
-@kernel
+@entry_point
 def conditional_mode(
     problem: Problem, T: Array, sigma: float
 ) -> tuple[float, float, Array, Array, Array]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import kernel
+from hierlm.compiling import entry_point, inlined, kernel
 from hierlm.kernels.collapsed import log_likelihood
 from hierlm.kernels.elimination import forward, mode, residual_products
 from hierlm.kernels.linear import solve_upper
@@ -75,7 +75,7 @@ def scalar(x: Array, layout: Layout, at: int) -> float:
     return constrain(int(row[4]), row[5], row[6], x[at])[0]
 
 
-@kernel
+@inlined
 def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> float:
     """Return the log density at the coordinates x, and write its gradient.
 
@@ -121,7 +121,7 @@ def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> fl
     return total if math.isfinite(total) else -math.inf
 
 
-@kernel
+@entry_point
 def parameters(xs: Array, layout: Layout, out: Array) -> None:
     """Write sds, correlation factors and sigma of many points.
 
@@ -145,7 +145,7 @@ def parameters(xs: Array, layout: Layout, out: Array) -> None:
             out[s, at + 1 + c] = beta[c] + layout.beta_reference[c]
 
 
-@kernel
+@entry_point
 def draw_effects(
     xs: Array,
     noise: Array,

@@ -55,7 +55,7 @@ def prior_row(prior: Prior) -> NDArray[np.float64]:
         row[4:7] = REAL, 0.0, 0.0
     if isinstance(prior, Density) and not isinstance(prior, Flat):
         inside = float(prior.ppf(0.5))
-        row[7] = float(prior.logpdf(inside)) - log_density(row, inside)[0]
+        row[7] = float(prior.logpdf(inside)) - log_density.py_func(row, inside)[0]
     return row
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import kernel
+from hierlm.compiling import inlined, kernel
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -105,7 +105,7 @@ def scale_rows(pattern: Pattern, T: Array, b: Array) -> Array:
     return out
 
 
-@kernel
+@inlined
 def apply_scale(pattern: Pattern, T: Array, v: Array) -> Array:
     """Return S v for a vector over the trailing columns."""
     out = v.copy()
