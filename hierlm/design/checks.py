@@ -16,6 +16,7 @@ Array = NDArray[np.float64]
 
 _FEW_LEVELS = 5
 _LISTED = 8  # names in one message
+_CHUNK = 65_536
 _FAR = 10.0  # |mean| / sd beyond which a predictor is far from its origin
 
 
@@ -81,18 +82,18 @@ def _check_levels(block: GroupBlock) -> None:
 def _check_rank(X: Array, coefs: tuple[str, ...]) -> None:
     if not coefs:
         return
-    norms = np.linalg.norm(X, axis=0)
-    scaled = X / np.where(norms > 0, norms, 1.0)
+    scales = _sizes(X)
     n, p = X.shape
     if p > n:
         raise DataError(
             f"the common effects are {p} columns ({_listed(coefs)}), and there are only {n} rows.\n"
             "  Leave terms out of the formula, or let levels vary by group, as in (1 | g)."
         )
-    triangle, order = qr(scaled, mode="r", pivoting=True)
+    triangle, order = qr(_triangle(X) / scales, mode="r", pivoting=True)
     diagonal = np.abs(np.diag(triangle))
     rank = int(np.sum(diagonal > 1e-9 * max(1.0, diagonal[0])))
     if rank < p:
+        scaled = X / scales
         raise DataError(_dependent(scaled, coefs, _left_over(scaled) or sorted(order[rank:])))
 
 
@@ -108,10 +109,23 @@ def spans_constant(X: Array) -> bool:
     """
     if not X.shape[1]:
         return False
-    norms = np.linalg.norm(X, axis=0)
-    scaled, ones = X / np.where(norms > 0, norms, 1.0), np.ones(len(X))
-    residual = ones - scaled @ np.linalg.lstsq(scaled, ones, rcond=None)[0]
+    R = _triangle(np.hstack([X, np.ones((len(X), 1))])) / np.append(_sizes(X), 1.0)
+    residual = R[:, -1] - R[:, :-1] @ np.linalg.lstsq(R[:, :-1], R[:, -1], rcond=None)[0]
     return bool(np.linalg.norm(residual) < 1e-8 * np.sqrt(len(X)))
+
+
+def _sizes(X: Array) -> Array:
+    """Return the norm of each column, one for a column of zeros."""
+    norms = np.sqrt([x @ x for x in X.T])
+    return np.where(norms > 0, norms, 1.0)
+
+
+def _triangle(X: Array) -> Array:
+    """Return R of X = QR, a chunk of rows at a time: a copy of all rows would be as large as X."""
+    R = np.empty((0, X.shape[1]))
+    for start in range(0, len(X), _CHUNK):
+        R = np.linalg.qr(np.vstack([R, X[start : start + _CHUNK]]), mode="r")
+    return R
 
 
 def _left_over(X: Array) -> list[int]:

@@ -168,16 +168,17 @@ class Columns:
         with _explained(terms, text):
             matrix = design_matrices(spelled, frame, na_action="pass", env=env).common
         labels = [label for term in matrix.terms.values() for label in term.labels]
-        values = np.array(matrix.design_matrix, dtype=np.float64)
+        values = np.asarray(matrix.design_matrix, dtype=np.float64)
         if len(set(labels)) != len(labels):
             repeated = sorted({label for label in labels if labels.count(label) > 1})
             raise FormulaError(f"{repeated[0]!r} names two different columns.", text)
         coefs = _relabel(labels, terms)
         _check_finite(values, coefs)  # before means and scales are taken
+        scales = _scales(matrix, weights)
+        _strip(matrix)
         means = tuple(np.average(values, axis=0, weights=weights).tolist())
         rms = tuple(_rms(values, weights).tolist())
-        columns = cls(terms, coefs, means, _scales(matrix, weights), rms, _strip(matrix))
-        return columns, values
+        return cls(terms, coefs, means, scales, rms, matrix), values
 
     def apply(self, frame: pd.DataFrame) -> Array:
         """Compute the columns on new rows.
@@ -214,10 +215,10 @@ def _check_distinct(terms: Terms, text: str) -> None:
 
 
 def _check_finite(values: Array, coefs: tuple[str, ...]) -> None:
-    bad = ~np.isfinite(values)
-    if bad.any():
-        column = int(np.argmax(bad.any(axis=0)))
-        rows = np.flatnonzero(bad[:, column])
+    for column in range(values.shape[1]):
+        rows = np.flatnonzero(~np.isfinite(values[:, column]))
+        if not rows.size:
+            continue
         raise DataError(
             f"{coefs[column]!r} is not finite in {rows.size} row(s), first in row "
             f"{rows[0]} of those used.\n  Check its arguments: the log of zero or of a negative"
@@ -286,7 +287,7 @@ def _scales(matrix: Any, weights: Array | None) -> tuple[float, ...]:
 
 
 def _rms(columns: Array, weights: Array | None) -> Array:
-    return np.sqrt(np.average(np.square(columns), axis=0, weights=weights))
+    return np.sqrt([np.average(np.square(x), weights=weights) for x in columns.T])
 
 
 def _sd(columns: Array, weights: Array | None) -> Array:
@@ -295,7 +296,7 @@ def _sd(columns: Array, weights: Array | None) -> Array:
     return np.where(np.ptp(columns, axis=0) > 0, _rms(centered, weights), 0.0)
 
 
-def _strip(matrix: Any) -> Any:
+def _strip(matrix: Any) -> None:
     """Forget the rows: formulae keeps the data frame and every intermediate value."""
     matrix.data = matrix.env = matrix.design_matrix = None
     for term in matrix.terms.values():
@@ -303,7 +304,6 @@ def _strip(matrix: Any) -> Any:
         for component in getattr(term, "components", ()):
             component.value = component._intermediate_data = None
             _forget_basis(getattr(component, "call", None))
-    return matrix
 
 
 def _forget_basis(lazy: Any) -> None:

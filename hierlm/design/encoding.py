@@ -236,4 +236,5 @@ def _learn_predictors(formula: Formula, frame: pd.DataFrame) -> tuple[Predictor,
 
 
 def _code(frame: pd.DataFrame, predictors: tuple[Predictor, ...]) -> pd.DataFrame:
-    return pd.DataFrame({p.name: p.code(frame[p.name]) for p in predictors}, index=frame.index)
+    coded = {p.name: p.code(frame[p.name]) for p in predictors}
+    return pd.DataFrame(coded, index=frame.index, copy=False)

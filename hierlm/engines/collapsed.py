@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-MAX_TRAILING = 300  # dense columns; a gradient with so many takes some ten milliseconds
+MAX_TRAILING = 2000  # dense columns
 _CHUNK_BYTES = 64 * 2**20
 _MAX_BYTES = 4 * 2**30
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.design.crossproducts import CrossProducts, FactorProducts
+from hierlm.kernels.lapack import addresses
 from hierlm.kernels.posterior import Layout
 from hierlm.kernels.priors import WIDTH, prior_row
 from hierlm.kernels.problem import Pattern, Problem
@@ -192,6 +193,7 @@ def _problem(
         precision=precision,
         h=h,
         c=constant,
+        lapack=addresses(),
     )
 
 

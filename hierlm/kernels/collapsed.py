@@ -98,7 +98,7 @@ def backward(
     """Write the gradients; return tr(Pi M^{-1}) and the sum of squares of the effects u."""
     pattern, L, P, Pp = problem.pattern, factors.L, factors.G, factors.Gp
     (q, J), m, m1, pc = Ze.shape, v.shape[0], pattern.factor.shape[0], problem.h.shape[0]
-    inverse = inverse_from_factor(factors.D)
+    inverse = inverse_from_factor(factors.D, problem.lapack)
     b = apply_scale(pattern, T, v)
     u = mode(pattern, factors, v)  # from here on G and Gp hold P = A^{-1} B
     H, Hp = np.zeros(P.shape), np.zeros(Pp.shape)
@@ -265,5 +265,5 @@ def trailing_gradient(
             other = col - c + d
             total = residual[col] * v[other]
             for r in range(v.shape[0]):
-                total -= factors.KS[col, r] * inverse[r, other]
+                total -= factors.KS[col, r] * inverse[other, r]  # symmetric
             dT[k, c, d] += s2 * total

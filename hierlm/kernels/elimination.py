@@ -56,7 +56,7 @@ def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> F
     CS, Gp = np.empty(pattern.vals.shape), np.empty(pattern.vals.shape)
     if m1 > 0:
         eliminate_pattern(pattern, T, s2, L, f, G, CS, Gp, D, w)
-    cholesky(D)
+    cholesky(D, problem.lapack)
     solve_lower(D, w)
     for a in range(m):
         log_det += 2.0 * math.log(D[a, a])

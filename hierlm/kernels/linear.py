@@ -8,13 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import kernel
+from hierlm.kernels.lapack import FACTOR, INVERT, potr
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+LARGE = 48  # columns from which on LAPACK is faster than a loop
 
 
 @kernel
-def cholesky(A: Array) -> None:
-    """Replace the lower triangle of A by its Cholesky factor."""
+def cholesky(A: Array, lapack: Index) -> None:
+    """Replace the lower triangle of A by its Cholesky factor; NaN where there is none."""
+    if A.shape[0] >= LARGE:
+        if potr(lapack[FACTOR], A.ctypes.data, A.shape[0]) != 0:
+            A[0, 0] = math.nan
+        return
     for i in range(A.shape[0]):
         for j in range(i + 1):
             total = A[i, j]
@@ -37,16 +45,22 @@ def solve_lower(L: Array, b: Array) -> None:
 def solve_upper(L: Array, b: Array) -> None:
     """Replace b by L'^{-1} b."""
     for i in range(L.shape[0] - 1, -1, -1):
-        total = b[i]
-        for k in range(i + 1, L.shape[0]):
-            total -= L[k, i] * b[k]
-        b[i] = total / L[i, i]
+        b[i] /= L[i, i]
+        for k in range(i):
+            b[k] -= L[i, k] * b[i]
 
 
 @kernel
-def inverse_from_factor(L: Array) -> Array:
+def inverse_from_factor(L: Array, lapack: Index) -> Array:
     """Return (L L')^{-1}."""
     m = L.shape[0]
+    if m >= LARGE:
+        found = L.copy()
+        potr(lapack[INVERT], found.ctypes.data, m)
+        for i in range(m):
+            for j in range(i):
+                found[j, i] = found[i, j]
+        return found
     R = np.zeros((m, m))  # row i is column i of L^{-1}
     for i in range(m):
         R[i, i] = 1.0 / L[i, i]

@@ -107,7 +107,7 @@ def _problem(t: Table) -> Problem:
         _number(t[0]), _number(t[1]), _number(t[2]),
         _cube(t[3]), _matrix(t[4]), _cube(t[5]), _cube(t[6]), pattern,
         _matrix(t[13]), _vector(t[14]), _matrix(t[15]), _vector(t[16]), _matrix(t[17]),
-        _matrix(t[18]), _vector(t[19]), _number(t[20]),
+        _matrix(t[18]), _vector(t[19]), _number(t[20]), _codes(t[21]),
     )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def _layout(t: Table) -> Layout:
     )  # fmt: skip
 
 
-_PROBLEM_ROWS, _LAYOUT_ROWS = 21, 10
+_PROBLEM_ROWS, _LAYOUT_ROWS = 22, 10
 
 
 @numba.cfunc(DENSITY, cache=True, **_C_OPTIONS)

@@ -47,6 +47,7 @@ class Problem(NamedTuple):
     precision: Array  # (pc, pc) prior precision of the collapsed coefficients
     h: Array  # (pc,) precision times prior mean
     c: float  # prior mean, precision, prior mean
+    lapack: Index  # addresses, see `hierlm.kernels.lapack`
 
 
 class Factors(NamedTuple):
@@ -67,13 +68,12 @@ class Factors(NamedTuple):
 def scale_columns(pattern: Pattern, T: Array, A: Array) -> Array:
     """Return A S: column (i, c) of factor k becomes the sum over d of A[:, (i, d)] T_k[d, c]."""
     out = A.copy()
-    for col in range(pattern.factor.shape[0]):
-        k, c = pattern.factor[col], pattern.coef[col]
-        first = col - c
-        for row in range(A.shape[0]):
+    for row in range(A.shape[0]):
+        for col in range(pattern.factor.shape[0]):
+            k, c = pattern.factor[col], pattern.coef[col]
             total = 0.0
             for d in range(c, pattern.sizes[k]):  # T is lower triangular
-                total += A[row, first + d] * T[k, d, c]
+                total += A[row, col - c + d] * T[k, d, c]
             out[row, col] = total
     return out
 
@@ -85,10 +85,10 @@ def scale_both(pattern: Pattern, T: Array, KS: Array) -> Array:
     for row in range(pattern.factor.shape[0]):
         k, c = pattern.factor[row], pattern.coef[row]
         for col in range(KS.shape[1]):
-            total = 0.0
-            for d in range(c, pattern.sizes[k]):
-                total += KS[row - c + d, col] * T[k, d, c]
-            out[row, col] = total
+            out[row, col] = T[k, c, c] * KS[row, col]
+        for d in range(c + 1, pattern.sizes[k]):
+            for col in range(KS.shape[1]):
+                out[row, col] += T[k, d, c] * KS[row - c + d, col]
     return out
 
 

@@ -167,6 +167,8 @@ def _text(column: pd.Series) -> pd.Series:
 
 
 def _integer(column: pd.Series) -> pd.Series:
+    if column.dtype == np.dtype("int64"):
+        return column
     if column.dtype.kind == "u" and column.max() > np.iinfo("int64").max:
         raise OverflowError("it holds integers beyond 64 bits")
     nullable = column.astype("Int64")
@@ -179,6 +181,8 @@ def _boolean(column: pd.Series) -> pd.Series:
 
 
 def _float(column: pd.Series) -> pd.Series:
+    if column.dtype == np.dtype("float64"):
+        return column
     return pd.Series(column.to_numpy(dtype="float64", na_value=np.nan))
 
 

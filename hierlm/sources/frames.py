@@ -22,6 +22,7 @@ type Rows = IntoFrame | Mapping[str, Any] | str | os.PathLike[str]
 """What `read_columns` accepts."""
 
 _NAMES_SHOWN = 20
+_COPY_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3  # pandas then copies what is changed
 
 
 def read_columns(data: Rows, columns: Iterable[str] | None = None) -> pd.DataFrame:
@@ -68,7 +69,7 @@ def read_columns(data: Rows, columns: Iterable[str] | None = None) -> pd.DataFra
         name: normalise(values.reset_index(drop=True), name)
         for name, values in zip(wanted, taken, strict=True)
     }
-    return pd.DataFrame(read, copy=True)
+    return pd.DataFrame(read, copy=not _COPY_ON_WRITE)
 
 
 @final
@@ -224,7 +225,7 @@ def _as_series(values: Any, name: str) -> pd.Series:
             f"column {name!r} is a {type(values).__name__} of {np.ndim(values)} dimensions.\n"
             "  A column is a list, a series or an array of one dimension."
         )
-    return pd.Series(values)
+    return pd.Series(np.array(values))  # a copy: an array can change under our hands
 
 
 def _from_narwhals(column: nw.Series[Any]) -> pd.Series:
