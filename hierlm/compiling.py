@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+from numba.extending import intrinsic
 
 # Sums may be reordered, so that they vectorise; infinities and NaN keep their meaning, and a
 # division by zero gives them instead of raising.
-OPTIONS: dict[str, Any] = {
-    "nogil": True,
+_OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "fastmath": {"reassoc", "contract", "nsz"},
 }
@@ -36,6 +36,26 @@ def entry_point[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     return _compile(function, no_cfunc_wrapper=True, cache=True)
 
 
+def c_function(signature: Any) -> Callable[[Callable[..., int]], Any]:
+    """Compile a function that C code calls by its address; its machine code stays on disk."""
+
+    def decorate(function: Callable[..., int]) -> Any:
+        return numba.cfunc(signature, cache=True, **_OPTIONS)(function)
+
+    return decorate
+
+
+def code_generator(function: Callable[..., Any]) -> Any:
+    """Return what compiled code calls where `function` says which instructions that is."""
+    return intrinsic(function)
+
+
+def interpreted[**P, R](compiled: Callable[P, R]) -> Callable[P, R]:
+    """Return a kernel as the Python function that it was made from."""
+    function: Callable[P, R] = compiled.py_func  # type: ignore[attr-defined]  # numba's
+    return function
+
+
 def _compile[**P, R](function: Callable[P, R], **options: Any) -> Callable[P, R]:
-    compiled: Callable[P, R] = numba.njit(**OPTIONS, **options)(function)
+    compiled: Callable[P, R] = numba.njit(nogil=True, **_OPTIONS, **options)(function)
     return compiled

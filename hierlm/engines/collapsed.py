@@ -39,7 +39,7 @@ class CollapsedEngine(Engine):
     """Integrate effects out exactly; for gaussian models with an identity link."""
 
     name = "collapsed"
-    default_tune = 500
+    default_tune = 300
     default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:

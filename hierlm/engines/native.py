@@ -21,7 +21,7 @@ COORDINATES = "x"
 
 
 @dataclass(frozen=True)
-class NativeModel(CompiledModel):
+class NativeModel(CompiledModel):  # type: ignore[misc]  # nutpie has no types
     """A log density of d real coordinates.
 
     Parameters

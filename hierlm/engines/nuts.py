@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from hierlm.engines.base import Settings
 from hierlm.engines.progress import Progress
@@ -27,7 +28,8 @@ def run_nutpie(model: Any, settings: Settings, *, cores: int) -> xr.DataTree:
         As nutpie gives it.
     """
     nutpie = importlib.import_module("nutpie")
-    with Progress(settings) as progress:
+    # Chains are the threads: where each would start more of BLAS, they fight for the cores.
+    with threadpool_limits(1, "blas"), Progress(settings) as progress:
         run = nutpie.sample(
             model,
             draws=settings.draws,

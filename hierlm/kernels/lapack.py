@@ -12,8 +12,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import get_cython_function_address
 from numpy.typing import NDArray
+
+from hierlm.compiling import code_generator
 
 Index = NDArray[np.int64]
 
@@ -27,7 +29,7 @@ def addresses() -> Index:
     return np.array(found, np.int64)
 
 
-@intrinsic
+@code_generator
 def potr(context: Any, address: Any, data: Any, n: Any) -> Any:
     """Call dpotrf or dpotri on the lower triangle of a C-contiguous matrix; return info.
 

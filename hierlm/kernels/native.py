@@ -12,10 +12,9 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from hierlm.compiling import OPTIONS, inlined, kernel
+from hierlm.compiling import c_function, code_generator, inlined, kernel
 from hierlm.kernels.posterior import Layout, log_posterior
 from hierlm.kernels.problem import Pattern, Problem
 
@@ -27,7 +26,6 @@ _REJECTED = 4  # nutpie's code for a point without a finite density
 _doubles = types.CPointer(types.float64)
 DENSITY = types.int64(types.uint64, _doubles, _doubles, _doubles, types.voidptr)
 _EXPAND = types.int64(types.uint64, types.uint64, _doubles, _doubles, types.voidptr)
-_C_OPTIONS = {key: OPTIONS[key] for key in ("error_model", "fastmath")}
 
 
 def tabulate(*parts: Any) -> Table:
@@ -58,7 +56,7 @@ def _fields(parts: Any) -> Any:
             yield value
 
 
-@intrinsic
+@code_generator
 def _pointer(context: Any, address: Any) -> Any:
     """Return an address as a pointer."""
 
@@ -69,7 +67,7 @@ def _pointer(context: Any, address: Any) -> Any:
 
 
 @kernel
-def _number(row: Table) -> float:
+def _number(row: Table) -> Any:
     return row[:1].view(np.float64)[0]
 
 
@@ -122,7 +120,7 @@ def _layout(t: Table) -> Layout:
 _PROBLEM_ROWS, _LAYOUT_ROWS = 22, 10
 
 
-@numba.cfunc(DENSITY, cache=True, **_C_OPTIONS)
+@c_function(DENSITY)
 def collapsed_posterior(d: Any, x: Any, gradient: Any, value: Any, table: Any) -> int:
     """Write log density and gradient at x; return zero, or nutpie's code for a bad point."""
     rows = numba.carray(table, (_PROBLEM_ROWS + _LAYOUT_ROWS, _COLUMNS), np.int64)
@@ -136,7 +134,7 @@ def collapsed_posterior(d: Any, x: Any, gradient: Any, value: Any, table: Any) -
     return 0 if math.isfinite(logp) else _REJECTED
 
 
-@numba.cfunc(_EXPAND, cache=True)
+@c_function(_EXPAND)
 def copy_point(d: Any, _: Any, x: Any, out: Any, table: Any) -> int:
     """Record the coordinates as they are."""
     for k in range(d):

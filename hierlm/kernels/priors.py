@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import kernel
+from hierlm.compiling import interpreted, kernel
 from hierlm.kernels.transforms import INTERVAL, POSITIVE, REAL
 from hierlm.priors import Density, Fixed, Flat, Prior, ScalarPrior
 
@@ -55,7 +55,7 @@ def prior_row(prior: Prior) -> NDArray[np.float64]:
         row[4:7] = REAL, 0.0, 0.0
     if isinstance(prior, Density) and not isinstance(prior, Flat):
         inside = float(prior.ppf(0.5))
-        row[7] = float(prior.logpdf(inside)) - log_density.py_func(row, inside)[0]
+        row[7] = float(prior.logpdf(inside)) - interpreted(log_density)(row, inside)[0]
     return row
 
 

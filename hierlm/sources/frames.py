@@ -225,7 +225,7 @@ def _as_series(values: Any, name: str) -> pd.Series:
             f"column {name!r} is a {type(values).__name__} of {np.ndim(values)} dimensions.\n"
             "  A column is a list, a series or an array of one dimension."
         )
-    return pd.Series(np.array(values))  # a copy: an array can change under our hands
+    return pd.Series(values, copy=True)  # an array can change under our hands
 
 
 def _from_narwhals(column: nw.Series[Any]) -> pd.Series:
