@@ -14,28 +14,9 @@ from hierlm.convergence import Convergence
 from hierlm.formula import unparse
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval
-from hierlm.tables import fill, numeric_table
+from hierlm.tables import fill, numeric_table, supported
 
 Array = NDArray[np.float64]
-
-
-def supported(value: float, mcse: float) -> str:
-    """Format a number with the digits that its Monte Carlo standard error supports.
-
-    A digit is printed when the error is at most one unit of it.
-
-    Examples
-    --------
-    >>> supported(251.4391, 0.17), supported(0.0703, 0.0076), supported(251.4391, 7.0)
-    ('251', '0.07', '250')
-    """
-    if not np.isfinite(value):
-        return "-"
-    if not np.isfinite(mcse) or mcse <= 0:  # a fixed value
-        return f"{value:.4g}"
-    decimals = int(np.floor(-np.log10(mcse)))
-    rounded = round(value, decimals)
-    return f"{rounded if rounded else 0.0:.{max(decimals, 0)}f}"
 
 
 def report(

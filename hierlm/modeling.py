@@ -11,6 +11,7 @@ import numpy as np
 from hierlm import storage
 from hierlm.building import build
 from hierlm.engines import Choice, choose_engine, settings
+from hierlm.equations import Equation, equations
 from hierlm.errors import ConvergenceWarning, EngineError, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
@@ -100,6 +101,26 @@ class Model:
         if needs and name not in ("auto", "pymc"):
             raise EngineError(f"{needs}, which only the pymc engine has, not {name!r}.")
         return choose_engine(self.spec, name, needs_pymc=needs)
+
+    def equations(self, notation: str = "varying_coefficients") -> Equation:
+        """Return the model as an equation.
+
+        Parameters
+        ----------
+        notation : str
+            One of `hierlm.equations.NOTATIONS`: ``"multilevel"``, ``"matrix"``, ``"bayesian"``.
+
+        Returns
+        -------
+        Equation
+            Printed, Unicode for a terminal; in a notebook, typeset; ``latex`` for a document.
+
+        Raises
+        ------
+        FamilyError
+            If no notation is called so, or the family has no such notation.
+        """
+        return equations(self.spec, notation, design=self.design)
 
     def pymc(self) -> pymc.Model:
         """Return a fresh PyMC model: the specification that every engine is held to.

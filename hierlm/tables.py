@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -71,3 +72,23 @@ def numeric_table(
         rest = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append((indent + "  ".join([first, *rest])).rstrip())
     return lines
+
+
+def supported(value: float, mcse: float, *, missing: str = "-") -> str:
+    """Format a number with the digits that its Monte Carlo standard error supports.
+
+    A digit is printed when the error is at most one unit of it; `missing` stands for what is not
+    finite.
+
+    Examples
+    --------
+    >>> supported(251.4391, 0.17), supported(0.0703, 0.0076), supported(251.4391, 7.0)
+    ('251', '0.07', '250')
+    """
+    if not math.isfinite(value):
+        return missing
+    if not math.isfinite(mcse) or mcse <= 0:  # a fixed value
+        return f"{value:.4g}"
+    decimals = math.floor(-math.log10(mcse))
+    rounded = round(value, decimals)
+    return f"{rounded if rounded else 0.0:.{max(decimals, 0)}f}"

@@ -9,7 +9,7 @@ from helpers.fits import synthetic_fit
 import hierlm as hl
 from hierlm import convergence
 from hierlm.convergence import diagnose
-from hierlm.display import supported
+from hierlm.tables import supported
 
 
 def test_the_model_says_what_a_statistician_asks() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 from hierlm import display, storage
+from hierlm.results.equations import Equations
 from hierlm.results.tables import Tables
 from hierlm.summaries import Interval
 
 
-class Fit(Tables):
+class Fit(Tables, Equations):
     """A fitted model.
 
     Parameters
