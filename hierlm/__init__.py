@@ -54,7 +54,8 @@ from hierlm.priors import (
     StudentT,
     Uniform,
 )
-from hierlm.results import Fit
+from hierlm.results import Fit, table
+from hierlm.simulation import simulate
 
 __version__ = version("hierlm")
 
@@ -96,4 +97,6 @@ __all__ = [
     "list_datasets",
     "load",
     "load_dataset",
+    "simulate",
+    "table",
 ]

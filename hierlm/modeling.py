@@ -21,6 +21,9 @@ from hierlm.tables import fill
 
 if TYPE_CHECKING:
     import pymc
+    import xarray as xr
+
+    from hierlm.checking import Report
 
 
 class Model:
@@ -121,6 +124,61 @@ class Model:
             If no notation is called so, or the family has no such notation.
         """
         return equations(self.spec, notation, design=self.design)
+
+    def check(self) -> Report:
+        """Say what the design can and cannot tell, before anything is sampled.
+
+        Which slopes could vary by group (the maximal model), how many covariance parameters are
+        learnt from how many levels, nested or crossed factors, replication, few levels.
+
+        Returns
+        -------
+        Report
+            Sentences to print; ``report.ok`` is whether none is a warning.
+
+        Examples
+        --------
+        >>> import hierlm as hl
+        >>> model = hl.Model("Reaction ~ Days + (1 | Subject)", hl.load_dataset("sleepstudy"))
+        >>> print(model.check().about("slopes")[0].text)
+        Within Subject, Days varies: slopes by Subject are possible.
+        """
+        from hierlm.checking import check_model  # loads scipy.stats
+
+        return check_model(self.spec, self.design, self.frame)
+
+    def prior_predictive(
+        self, *, draws: int = 500, seed: int | np.random.Generator | None = None
+    ) -> xr.DataTree:
+        """Draw parameters from their priors, and responses given them, in NumPy.
+
+        Parameters
+        ----------
+        draws : int
+        seed : int or numpy.random.Generator, optional
+
+        Returns
+        -------
+        xarray.DataTree
+            Groups ``prior``, ``prior_predictive`` and ``observed_data``.
+
+        Raises
+        ------
+        PriorError
+            If a prior is improper, with the name of the parameter.
+        FamilyError
+            If the priors reach means that the family does not have.
+
+        Examples
+        --------
+        >>> import hierlm as hl
+        >>> model = hl.Model("Reaction ~ Days + (Days | Subject)", hl.load_dataset("sleepstudy"))
+        >>> model.prior_predictive(draws=9, seed=1)["prior_predictive"]["Reaction"].shape
+        (1, 9, 180)
+        """
+        from hierlm.simulation import prior_predictive
+
+        return prior_predictive(self.spec, self.design, draws=draws, seed=seed)
 
     def pymc(self) -> pymc.Model:
         """Return a fresh PyMC model: the specification that every engine is held to.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 
 from hierlm import display, storage
+from hierlm.results.checking import Checking
 from hierlm.results.equations import Equations
+from hierlm.results.prediction import Prediction
 from hierlm.results.tables import Tables
+from hierlm.results.tabling import Tabling
 from hierlm.summaries import Interval
 
 
-class Fit(Tables, Equations):
+class Fit(Tables, Tabling, Prediction, Checking, Equations):
     """A fitted model.
 
     Parameters
