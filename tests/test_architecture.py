@@ -24,7 +24,7 @@ LAYERS = [
     {"engines", "building"},
     {"convergence", "summaries"},
     {"variance", "display", "storage", "mle", "prediction", "shrinkage", "equations", "simulation"},
-    {"contrasts", "comparison", "checking"},
+    {"contrasts", "comparison", "checking", "sidebyside"},
     {"plots"},
     {"report"},
     {"results"},
