@@ -6,6 +6,7 @@ import os
 
 from hierlm import display, storage
 from hierlm.results.checking import Checking
+from hierlm.results.contrasts import Contrasts
 from hierlm.results.equations import Equations
 from hierlm.results.prediction import Prediction
 from hierlm.results.tables import Tables
@@ -13,7 +14,7 @@ from hierlm.results.tabling import Tabling
 from hierlm.summaries import Interval
 
 
-class Fit(Tables, Tabling, Prediction, Checking, Equations):
+class Fit(Tables, Tabling, Prediction, Contrasts, Checking, Equations):
     """A fitted model.
 
     Parameters

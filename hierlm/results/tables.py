@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -135,24 +135,42 @@ class Tables(Posterior):
         """
         return summaries.shapes(self.spec, self.idata, Interval(ci_prob, ci_kind))
 
-    def icc(self, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti") -> pd.DataFrame:
+    def icc(
+        self,
+        *,
+        at: Mapping[str, Sequence[Any]] | None = None,
+        ci_prob: float = 0.89,
+        ci_kind: IntervalKind = "eti",
+    ) -> pd.DataFrame:
         """Return the intraclass correlation: each factor's share of the variance.
 
         On the scale of the link, averaged over the rows where slopes vary; `hierlm.variance` has
         the definition.
 
+        Parameters
+        ----------
+        at : dict of str to sequence, optional
+            Values of predictors that every row is given in turn, crossed: the shares as a curve
+            over the x of a varying slope, as in ``at={"Days": [0, 3, 9]}``.
+        ci_prob, ci_kind
+            See `summary`.
+
         Returns
         -------
         pandas.DataFrame
-            A row per grouping factor and one for the residual; the means add up to one.
+            A row per grouping factor and one for the residual, whose means add up to one; with
+            `at` these rows for each combination of values.
 
         Raises
         ------
         FamilyError
             If family and link have no variance on the scale of the link: a beta, inverse and
             sqrt links, and counts and gammas with an identity link.
+        DataError
+            If `at` names a column that no group-specific effect depends on.
         """
-        return variance.icc(self.spec, self.design, self.idata, Interval(ci_prob, ci_kind))
+        interval = Interval(ci_prob, ci_kind)
+        return variance.icc(self.spec, self.design, self.idata, interval, frame=self.frame, at=at)
 
     def mle(self, *, reml: bool = True) -> MaximumLikelihood:
         """Return REML or ML estimates and BLUPs, as lme4 gives them, to put beside the posterior.

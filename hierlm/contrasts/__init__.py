@@ -1,0 +1,1 @@
+"""Questions put to a fit: hypotheses, predictions on a grid, comparisons and slopes."""
