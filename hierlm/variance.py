@@ -195,8 +195,8 @@ def bayes_r2(
 
     The variance over the rows of the expected response, group-specific effects included, beside
     the mean over the rows of the variance that the family gives an observation (Gelman, Goodrich,
-    Gabry and Vehtari 2019, doi:10.1080/00031305.2018.1549100). It is there for every family. Of successes in trials: where
-    the numbers of trials differ much they explain much.
+    Gabry and Vehtari 2019, doi:10.1080/00031305.2018.1549100). It is there for every family. Of
+    successes in trials: where the numbers of trials differ much they explain much.
 
     Parameters
     ----------
