@@ -89,45 +89,87 @@ def _unpack(packed: Packed, x: np.ndarray) -> tuple[np.ndarray, float, np.ndarra
     return T, float(out[0, nf * q + nf * q * q]), out[0, nf * q + nf * q * q + 1 :]
 
 
+class _Dense:
+    """The n x n covariance V of y, its residual r, and the columns X with flat priors."""
+
+    def __init__(self, model: hl.Model, packed: Packed, x: np.ndarray) -> None:
+        design, c = model.design, packed.coefficients
+        T, sigma, kept = _unpack(packed, x)
+        weights = np.ones(design.n) if design.weights is None else design.weights
+        used = np.repeat(np.arange(design.n), weights.astype(int))  # weight k: k rows
+        se = np.ones(design.n) if design.se is None else design.se
+        self.sigma, self.squared_se = sigma, np.square(se)[used]
+        # independent rows, of which equal ones are nevertheless several
+        V = np.diag(sigma**2 * self.squared_se)
+        self.blocks = []
+        for k, position in enumerate(packed.order):
+            block = design.blocks[position]
+            q = block.n_coefs
+            Z, same = block.Z[used], block.codes[used][:, None] == block.codes[used]
+            A = Z @ T[k, :q, :q]
+            V += (A @ A.T) * same
+            self.blocks.append((Z, A, same))
+        columns = design.X @ c.to_raw  # raw coefficients are to_raw times the model's
+        coefficients = c.reference.copy()
+        free = packed.layout.beta_at >= 0
+        coefficients[c.kept[free]] = kept[free]
+        mean = columns[:, c.kept] @ coefficients[c.kept]
+        flat = []
+        for k in c.collapsed:
+            prior = model.spec.priors[c.keys[k]]
+            column = columns[used, k]
+            if isinstance(prior, Normal):
+                mean = mean + columns[:, k] * prior.mu
+                V += prior.sigma**2 * np.outer(column, column)
+            else:
+                assert isinstance(prior, Flat)
+                flat.append(column)
+        y = design.response if design.offset is None else design.response - design.offset
+        self.V, self.r = V, (y - mean)[used]
+        self.X = np.array(flat).reshape(len(flat), len(used)).T
+        self.kept = columns[used][:, c.kept]
+
+    def log_density(self) -> float:
+        V, r, X = self.V, self.r, self.X
+        if not X.shape[1]:
+            return float(multivariate_normal(np.zeros(len(r)), V, allow_singular=False).logpdf(r))
+        P = np.linalg.solve(V, np.column_stack([X, r]))
+        XVX, XVr = X.T @ P[:, :-1], X.T @ P[:, -1]
+        quadratic = r @ P[:, -1] - XVr @ np.linalg.solve(XVX, XVr)
+        log_det = np.linalg.slogdet(V)[1] + np.linalg.slogdet(XVX)[1]
+        return float(-0.5 * ((len(r) - X.shape[1]) * np.log(2 * np.pi) + log_det + quadratic))
+
+    def gradients(self) -> tuple[list[np.ndarray], float, np.ndarray]:
+        """Return those in T, sigma and the sampled coefficients.
+
+        d log p = -1/2 [tr(P dV) - r'P dV P r] and N'P r, with P = V^{-1}, less the part of the
+        columns with flat priors.
+        """
+        P = np.linalg.inv(self.V)
+        if self.X.shape[1]:
+            PX = P @ self.X
+            P = P - PX @ np.linalg.solve(self.X.T @ PX, PX.T)
+        Pr = P @ self.r
+        S = np.outer(Pr, Pr) - P
+        dT = [np.tril(Z.T @ (S * same) @ A) for Z, A, same in self.blocks]
+        return dT, self.sigma * float(np.diag(S) @ self.squared_se), self.kept.T @ Pr
+
+
 def _dense(model: hl.Model, packed: Packed, x: np.ndarray) -> float:
-    """Return log p(y | parameters) from the n x n covariance of y."""
-    design, c = model.design, packed.coefficients
+    return _Dense(model, packed, x).log_density()
+
+
+def _check_against_dense_gradient(model: hl.Model, packed: Packed, x: np.ndarray) -> None:
     T, sigma, kept = _unpack(packed, x)
-    weights = np.ones(design.n) if design.weights is None else design.weights
-    used = np.repeat(np.arange(design.n), weights.astype(int))  # weight k: k rows
-    se = np.full(design.n, sigma) if design.se is None else design.se * sigma
-    V = np.diag(np.square(se))[np.ix_(used, used)] * np.eye(len(used))
-    for k, position in enumerate(packed.order):
-        block = design.blocks[position]
-        q = block.n_coefs
-        A = (block.Z @ T[k, :q, :q])[used]
-        same = block.codes[used][:, None] == block.codes[used]
-        V += (A @ A.T) * same
-    columns = design.X @ c.to_raw  # raw coefficients are to_raw times the model's
-    coefficients = c.reference.copy()
-    free = packed.layout.beta_at >= 0
-    coefficients[c.kept[free]] = kept[free]
-    mean = columns[:, c.kept] @ coefficients[c.kept]
-    flat = []
-    for k in c.collapsed:
-        prior = model.spec.priors[c.keys[k]]
-        column = columns[used, k]
-        if isinstance(prior, Normal):
-            mean = mean + columns[:, k] * prior.mu
-            V += prior.sigma**2 * np.outer(column, column)
-        else:
-            assert isinstance(prior, Flat)
-            flat.append(column)
-    y = design.response if design.offset is None else design.response - design.offset
-    r = (y - mean)[used]
-    if not flat:
-        return float(multivariate_normal(np.zeros(len(r)), V, allow_singular=False).logpdf(r))
-    X = np.array(flat).T
-    P = np.linalg.solve(V, np.column_stack([X, r]))
-    XVX, XVr = X.T @ P[:, :-1], X.T @ P[:, -1]
-    quadratic = r @ P[:, -1] - XVr @ np.linalg.solve(XVX, XVr)
-    log_det = np.linalg.slogdet(V)[1] + np.linalg.slogdet(XVX)[1]
-    return float(-0.5 * ((len(r) - X.shape[1]) * np.log(2 * np.pi) + log_det + quadratic))
+    dT, dbeta = np.empty(T.shape), np.empty(len(kept))
+    beta = kept - packed.layout.beta_reference
+    dsigma = log_likelihood(packed.problem, T, sigma, beta, dT, dbeta)[1]
+    expected_T, expected_sigma, expected_beta = _Dense(model, packed, x).gradients()
+    for k, expected in enumerate(expected_T):
+        q = len(expected)
+        assert dT[k, :q, :q] == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert dsigma == pytest.approx(expected_sigma, rel=1e-9)
+    assert dbeta == pytest.approx(expected_beta, rel=1e-9, abs=1e-9)
 
 
 def _log_likelihood(packed: Packed, x: np.ndarray) -> float:
@@ -149,6 +191,16 @@ def test_density_equals_the_dense_normal(formula: str, priors: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(("formula", "priors"), STRUCTURES, ids=IDS)
+def test_gradient_equals_the_dense_one(formula: str, priors: dict[str, Any]) -> None:
+    model = _model(formula, priors=priors)
+    packed = _packed(model)
+    rng = np.random.default_rng(1)
+    for _ in range(3):
+        x = packed.start + rng.normal(0, 0.7, len(packed.start))
+        _check_against_dense_gradient(model, packed, x)
+
+
+@pytest.mark.parametrize(("formula", "priors"), STRUCTURES, ids=IDS)
 def test_gradient_equals_finite_differences(formula: str, priors: dict[str, Any]) -> None:
     packed = _packed(_model(formula, priors=priors))
     rng = np.random.default_rng(2)
@@ -165,9 +217,11 @@ def test_the_boundary_is_finite(sd: float, cor: float) -> None:
     x[: packed.layout.sd_at.max() + 1] = sd
     x[packed.layout.parts[0, 3]] = cor
     assert _log_likelihood(packed, x) == pytest.approx(_dense(model, packed, x), rel=1e-9)
+    _check_against_dense_gradient(model, packed, x)
     _check_gradient(packed, x)
     x[0] = 0.3  # one sd away from zero, its neighbour at zero
     assert _log_likelihood(packed, x) == pytest.approx(_dense(model, packed, x), rel=1e-9)
+    _check_against_dense_gradient(model, packed, x)
     _check_gradient(packed, x)
 
 
