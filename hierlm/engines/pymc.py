@@ -22,6 +22,7 @@ from hierlm.spec import ModelSpec
 if TYPE_CHECKING:
     import pymc as pm
 
+_COEFFICIENTS = (names.BETA, "slopes")  # common effects, or those beside a centred intercept
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 
 
@@ -74,7 +75,10 @@ def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, fl
     with warnings.catch_warnings():
         # said of C code that computes the initial point; the sampler itself runs on numba
         warnings.filterwarnings("ignore", "PyTensor could not link to a BLAS", UserWarning)
-        compiled = nutpie.compile_pymc_model(model)
+        # Chains start one unit apart, which for the slope of a predictor with a large sd is so far
+        # that a log link overflows; the scale of coefficients is that of their predictors.
+        spread = {rv for rv in model.free_RVs if rv.name not in _COEFFICIENTS}
+        compiled = nutpie.compile_pymc_model(model, jitter_rvs=spread)
     ready = time.perf_counter()
     return run_nutpie(compiled, settings, cores=settings.cores), ready
 

@@ -101,3 +101,11 @@ def test_ctrl_c_stops_the_chains_and_returns_no_half_fit(
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt):
         model.fit(seed=1, draws=200_000, progress=False)
+
+
+def test_a_predictor_with_a_large_sd_does_not_start_in_the_overflow() -> None:
+    """One chain of four used to start with a slope of one, and a mean of exp(36), for ever."""
+    data = hl.load_dataset("grouseticks")
+    model = hl.Model("TICKS ~ cHEIGHT + (1 | BROOD)", data, family="poisson")
+    fit = model.fit(engine="pymc", seed=3, draws=300, tune=500, progress=False)
+    assert fit.convergence.divergences == 0
