@@ -103,6 +103,7 @@ def test_ctrl_c_stops_the_chains_and_returns_no_half_fit(
         model.fit(seed=1, draws=200_000, progress=False)
 
 
+@pytest.mark.filterwarnings("ignore::hierlm.ConvergenceWarning")  # few draws
 def test_a_predictor_with_a_large_sd_does_not_start_in_the_overflow() -> None:
     """One chain of four used to start with a slope of one, and a mean of exp(36), for ever."""
     data = hl.load_dataset("grouseticks")
