@@ -18,6 +18,7 @@ The pipeline, and where each stage lives::
 
 from importlib.metadata import version
 
+from hierlm.comparison import compare
 from hierlm.datasets import list_datasets, load_dataset
 from hierlm.errors import (
     ConvergenceWarning,
@@ -93,6 +94,7 @@ __all__ = [
     "StudentT",
     "Uniform",
     "__version__",
+    "compare",
     "fit",
     "list_datasets",
     "load",

@@ -6,6 +6,7 @@ import os
 
 from hierlm import display, storage
 from hierlm.results.checking import Checking
+from hierlm.results.comparison import Comparison
 from hierlm.results.contrasts import Contrasts
 from hierlm.results.equations import Equations
 from hierlm.results.prediction import Prediction
@@ -14,7 +15,7 @@ from hierlm.results.tabling import Tabling
 from hierlm.summaries import Interval
 
 
-class Fit(Tables, Tabling, Prediction, Contrasts, Checking, Equations):
+class Fit(Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations):
     """A fitted model.
 
     Parameters
