@@ -9,13 +9,14 @@ from hierlm.results.checking import Checking
 from hierlm.results.comparison import Comparison
 from hierlm.results.contrasts import Contrasts
 from hierlm.results.equations import Equations
+from hierlm.results.plots import Plots
 from hierlm.results.prediction import Prediction
 from hierlm.results.tables import Tables
 from hierlm.results.tabling import Tabling
 from hierlm.summaries import Interval
 
 
-class Fit(Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations):
+class Fit(Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations, Plots):
     """A fitted model.
 
     Parameters
