@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from hierlm import names
-from hierlm.checking import residuals
+from hierlm.checking.residuals import residuals
 from hierlm.checking.draws import posterior_values, spread
 from hierlm.checking.effects import standardized
 from hierlm.design import Design
