@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from hierlm import names
-from hierlm.checking.residuals import residuals
 from hierlm.checking.draws import posterior_values, spread
 from hierlm.checking.effects import standardized
+from hierlm.checking.residuals import residuals
 from hierlm.design import Design
 from hierlm.errors import DataError, did_you_mean
 from hierlm.plots.canvas import (
