@@ -116,12 +116,12 @@ class CrossProducts:
     @classmethod
     def zero(cls, design: Design) -> CrossProducts:
         """Return the cross-products of no rows, shifted by the means of `design`."""
-        X = design.X[:, _slopes(design)]
-        P = 1 + X.shape[1]
+        slopes = _slopes(design)
+        P = 1 + len(slopes)
         y = design.response if design.offset is None else design.response - design.offset
         blocks = design.blocks
         return cls(
-            x0=X.mean(axis=0) if len(X) else np.zeros(P - 1),
+            x0=design.X.mean(axis=0)[slopes] if design.n else np.zeros(P - 1),
             y0=float(y.mean()) if len(y) else 0.0,
             n=0.0,
             log_known=0.0,
