@@ -32,6 +32,7 @@ from hierlm.contrasts.rows import By, Predictions, Rows
 from hierlm.contrasts.variables import Contrast, Step, Variable, find_variable, steps, variables
 from hierlm.errors import DataError, did_you_mean
 from hierlm.summaries import Interval, tabulate
+from hierlm.tables import Table
 
 Array = NDArray[np.float64]
 type Comparison = Literal["difference", "ratio", "lnratio", "lnor"]
@@ -259,7 +260,7 @@ def table(rows: Rows, questions: Sequence[Question], by: By, interval: Interval)
             own.columns = [f"{c}_value" if c in found else c for c in own]
             found = pd.concat([own, found], axis=1)
         tables.append(found)
-    result = pd.concat(tables)
+    result = Table(pd.concat(tables))
     result.attrs = {"groups": rows.groups, "scale": rows.scale}
     return result
 

@@ -28,6 +28,7 @@ from hierlm.prediction.predictor import BLOCK, Predictor, Seed, read_rows, row_b
 from hierlm.prediction.selection import Groups, select
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval
+from hierlm.tables import Table
 
 Array = NDArray[np.float64]
 Kind = Literal["linpred", "epred", "predict"]
@@ -207,7 +208,7 @@ def predictive_table(
 
     _Blocks(spec, idata, design, request).each(describe)
     columns = ["mean", "sd", *interval.columns]
-    return pd.DataFrame(table, columns=columns, index=index)
+    return Table(table, columns=columns, index=index)
 
 
 class _Blocks:
