@@ -189,7 +189,8 @@ def _draw_effects(packed: Packed, xs: Array, *, seed: int, cores: int) -> tuple[
     def run(start: int, rng: np.random.Generator) -> None:
         part = slice(start, start + size)
         noise = rng.standard_normal((len(xs[part]), J * q + m))
-        draw(xs[part], noise, problem, packed.layout, levels[part], trailing[part])
+        out = levels[part], trailing[part]
+        draw(xs[part], noise, problem, packed.layout, packed.columns, *out)
 
     with ThreadPoolExecutor(cores) as pool:
         list(pool.map(run, starts, streams))
