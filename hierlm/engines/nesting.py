@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hierlm.design.crossproducts import CrossProducts
+from hierlm.spec import ModelSpec
 
 Nested = Collection[tuple[int, int]]
 
@@ -47,25 +46,16 @@ def heaviest_chain(n_levels: Sequence[int], n_coefs: Sequence[int], nested: Nest
     return max((chains[k] for k in sorted(chains)), key=lambda c: c[0], default=(0, []))[1]
 
 
-def observed_nesting(products: CrossProducts) -> set[tuple[int, int]]:
-    """Return the positions (inner, outer) of factors that are nested in the rows seen so far."""
-    found = set()
-    for (a, b), pair in products.pairs.items():
-        for side, key in enumerate([(a, b), (b, a)]):
-            if len(np.unique(pair.cells[:, side])) == len(pair.cells):
-                found.add(key)
-    return found
+def trailing_size(spec: ModelSpec) -> int:
+    """Return how large a dense matrix costs as much to factor as what the engine has to factor.
 
-
-def parents(products: CrossProducts, inner: int, outer: int) -> NDArray[np.int64]:
-    """Return the level of the outer factor that each level of the inner one lies in.
-
-    Returns
-    -------
-    ndarray of shape (J,), int64
-        -1 for a level without rows.
+    That is the columns that are left when a chain of nested factors is eliminated, and the rows
+    that these have beside the chain's outer levels.
     """
-    cells = products.cells(inner, outer)[0]
-    found = np.full(len(products.factors[inner].Zy), -1, np.int64)
-    found[cells[:, 0]] = cells[:, 1]
-    return found
+    n_levels = [len(group.levels.labels) for group in spec.groups]
+    n_coefs = [len(group.coefs) for group in spec.groups]
+    sizes = [J * q for J, q in zip(n_levels, n_coefs, strict=True)]
+    chain = heaviest_chain(n_levels, n_coefs, spec.encoding.nested)
+    dense = sum(sizes) - sum(sizes[k] for k in chain) + len(spec.coefs)
+    outer = sum(sizes[k] for k in chain[1:])
+    return round(float(np.cbrt(dense**3 + 3 * outer * dense**2)))

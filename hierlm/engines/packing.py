@@ -186,7 +186,7 @@ def _trailing_products(
 ) -> Array:
     """Return the cross-products of the trailing columns, within their envelope."""
     m1, pc = len(trailing.factor), X.shape[1]
-    K = np.zeros(int((envelope.end - envelope.first).sum()))
+    K = np.zeros(int(envelope.at[-1] + envelope.end[-1]) if m1 + pc else 0)
 
     def put(rows: Index, columns: Index, blocks: Array) -> None:
         """Place blocks of shape (b, r, c) at the first rows and columns given."""

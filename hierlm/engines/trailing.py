@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.design.crossproducts import CrossProducts
-from hierlm.engines.nesting import heaviest_chain, observed_nesting, parents
+from hierlm.engines.nesting import heaviest_chain
 from hierlm.kernels.envelope import Envelope
 from hierlm.kernels.lapack import addresses
 
@@ -49,9 +49,7 @@ class Trailing:
     def of(cls, products: CrossProducts, n_coefs: int) -> Trailing:
         """Order the trailing columns, with `n_coefs` collapsed coefficients."""
         shapes = [f.Zy.shape for f in products.factors]
-        chain = heaviest_chain(
-            [J for J, _ in shapes], [q for _, q in shapes], observed_nesting(products)
-        )
+        chain = heaviest_chain([J for J, _ in shapes], [q for _, q in shapes], _nesting(products))
         rest = sorted(set(range(len(shapes))) - set(chain), key=lambda k: -np.prod(shapes[k]))
         order = (*chain, *rest)
         starts = _nested_starts(products, chain[1:])
@@ -83,8 +81,7 @@ class Trailing:
         for start, width, reach in zip(self.starts, widths, self._reach(products), strict=True):
             first[start[:, None] + np.arange(width)] = reach[:, None]
         if m >= LARGE and (np.arange(m) - first).sum() >= _FULL * m * (m - 1) / 2:
-            whole = np.zeros(m, np.int64), np.full(m, m, np.int64), m * np.arange(m)
-            return Envelope(*whole, addresses())
+            return Envelope(np.zeros(m, np.int64), end, m * np.arange(m), addresses())
         at = np.concatenate([[0], np.cumsum(end - first)[:-1]])[:m] - first
         return Envelope(first, end, at.astype(np.int64), np.zeros(0, np.int64))
 
@@ -114,7 +111,7 @@ def _nested_starts(products: CrossProducts, chain: list[int]) -> list[Index]:
         code = np.arange(len(products.factors[k].Zy))
         path = [np.full(len(code), np.iinfo(np.int64).max)] * t + [code]
         for inner, outer in zip(chain[t:], chain[t + 1 :], strict=False):
-            code = np.where(code < 0, -1, parents(products, inner, outer)[code])
+            code = np.where(code < 0, -1, _parents(products, inner, outer)[code])
             path.append(code)
         paths.append(np.array(path))
     if not chain:
@@ -125,3 +122,24 @@ def _nested_starts(products: CrossProducts, chain: list[int]) -> list[Index]:
     starts = np.empty(len(widths), np.int64)
     starts[sort] = np.cumsum(widths[sort]) - widths[sort]
     return np.split(starts, np.cumsum(J)[:-1])
+
+
+def _nesting(products: CrossProducts) -> set[tuple[int, int]]:
+    """Return the positions (inner, outer) of factors that are nested in the rows seen so far."""
+    found = set()
+    for (a, b), pair in products.pairs.items():
+        for side, key in enumerate([(a, b), (b, a)]):
+            if len(np.unique(pair.cells[:, side])) == len(pair.cells):
+                found.add(key)
+    return found
+
+
+def _parents(products: CrossProducts, inner: int, outer: int) -> Index:
+    """Return the level of the outer factor that each level of the inner one lies in.
+
+    -1 for a level without rows.
+    """
+    cells = products.cells(inner, outer)[0]
+    found = np.full(len(products.factors[inner].Zy), -1, np.int64)
+    found[cells[:, 0]] = cells[:, 1]
+    return found

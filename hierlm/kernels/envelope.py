@@ -31,12 +31,12 @@ Index = NDArray[np.int64]
 class Envelope(NamedTuple):
     """Where the entries of a symmetric matrix stand: (i, j) at ``at[i] + j``.
 
-    A row goes on to the end of its level's block, so that blocks on the diagonal are whole. A full
-    envelope is an m x m matrix, which LAPACK factors.
+    A row goes on to the end of its level's block, so that blocks on the diagonal are whole. Where
+    most entries are within, the array is an m x m matrix, which LAPACK factors.
     """
 
     first: Index  # (m,) first column of each row
-    end: Index  # (m,) where the row ends
+    end: Index  # (m,) where its block ends
     at: Index  # (m,)
     lapack: Index  # addresses, see `hierlm.kernels.lapack`; none for loops
 
