@@ -193,6 +193,19 @@ class CrossProducts:
             pairs={key: pair + other.pairs[key] for key, pair in self.pairs.items()},
         )
 
+    def cells(self, a: int, b: int) -> tuple[Codes, Array]:
+        """Return the pairs of levels of factors a and b that occur, and their blocks Z_a'Z_b.
+
+        Returns
+        -------
+        ndarray of shape (c, 2), int64
+        ndarray of shape (c, qa, qb)
+        """
+        if a < b:
+            return self.pairs[a, b].cells, self.pairs[a, b].ZZ
+        pair = self.pairs[b, a]
+        return pair.cells[:, ::-1], pair.ZZ.transpose(0, 2, 1)
+
     def shifted(self, x0: Array, y0: float) -> CrossProducts:
         """Return the same cross-products around other shifts."""
         if y0 == self.y0 and np.array_equal(x0, self.x0):
