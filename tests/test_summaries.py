@@ -251,7 +251,9 @@ def test_icc_without_a_definition_says_so() -> None:
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"y": rng.poisson(9, 60), "g": np.repeat(list("abcdef"), 10)})
     fit = synthetic_fit(hl.Model("y ~ 1 | g", data, family="poisson", link="sqrt"))
-    with pytest.raises(hl.FamilyError, match="not defined for family poisson with the sqrt"):
+    with pytest.raises(
+        hl.FamilyError, match="family poisson and the sqrt link a response has no variance"
+    ):
         fit.icc()
 
 
@@ -325,18 +327,6 @@ def test_a_table_prints_what_its_numbers_need() -> None:
     table = Table({"a": [251.51234, 10.4567], "b": [np.inf, 1.23456e-9], "c": [250.0, np.nan]})
     lines = [line.split() for line in repr(table).splitlines()]
     assert lines[1:] == [["0", "251.5", "inf", "250.0"], ["1", "10.5", "1.23e-09", "NaN"]]
-        "a",
-        "b",
-        "c",
-        "0",
-        "251.5",
-        "inf",
-        "250.0",
-        "1",
-        "10.5",
-        "1.23e-09",
-        "NaN",
-    ]
     assert repr(table.round(1)) == repr(pd.DataFrame(table).round(1))
     assert type(table.loc[:, ["a"]]) is Table
     assert repr(Table()) == repr(pd.DataFrame()).replace("DataFrame", "Table")
