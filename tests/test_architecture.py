@@ -27,7 +27,7 @@ LAYERS = [
     {"contrasts", "comparison", "checking", "sidebyside", "teaching"},
     {"plots"},
     {"report"},
-    {"results", "unfitted"},
+    {"results", "unfitted", "calibration"},
     {"modeling", "document"},
     {"__init__"},
     {"cli"},

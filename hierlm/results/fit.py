@@ -11,12 +11,15 @@ from hierlm.results.contrasts import Contrasts
 from hierlm.results.equations import Equations
 from hierlm.results.plots import Plots
 from hierlm.results.prediction import Prediction
+from hierlm.results.report import Reporting
 from hierlm.results.tables import Tables
 from hierlm.results.tabling import Tabling
 from hierlm.summaries import Interval
 
 
-class Fit(Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations, Plots):
+class Fit(
+    Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations, Plots, Reporting
+):
     """A fitted model.
 
     Parameters
