@@ -32,7 +32,7 @@ from hierlm import names
 from hierlm.checking.draws import posterior_values
 from hierlm.checking.residual_tests import Tested, tested_rows
 from hierlm.design import Design
-from hierlm.simulation.responses import chunks, draw_responses, new_effects, rows_of
+from hierlm.simulation.responses import chunks, draw_responses, new_effects
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -68,7 +68,7 @@ def with_new_effects(
     R = len(values[names.BETA])
     sums = _Sums(R + 1)
     for rows in chunks(design.n, 4 * R):  # ranks need a few arrays of that size
-        part = rows_of(design, rows)
+        part = design.take(rows)
         replicates = draw_responses(spec, part, values, rng)
         sums.add(np.vstack([part.response, replicates]), rng)
     return list(sums.tested(spec))

@@ -43,7 +43,7 @@ from hierlm import names
 from hierlm.checking.draws import posterior_values
 from hierlm.checking.residuals import Predicted, normal_scores
 from hierlm.design import Design
-from hierlm.simulation.responses import chunks, rows_of
+from hierlm.simulation.responses import chunks
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -88,7 +88,7 @@ def combine(p: Array) -> float:
 def tested_rows(design: Design) -> Design:
     """Return the rows that tests look at: all, or evenly spaced ones of a large table."""
     step = -(-design.n // _MOST_ROWS)
-    return design if step == 1 else rows_of(design, slice(None, None, step))
+    return design if step == 1 else design.take(slice(None, None, step))
 
 
 def given_effects(
@@ -123,7 +123,7 @@ def given_effects(
     values = posterior_values(spec, idata, samples)
     sums = _Sums.zero(len(values[names.BETA]), design.n)
     for rows in chunks(design.n, 4 * len(values[names.BETA])):
-        sums.add(Predicted.of(spec, rows_of(design, rows), values), rng)
+        sums.add(Predicted.of(spec, design.take(rows), values), rng)
     return list(sums.tested(spec))
 
 

@@ -43,7 +43,6 @@ from hierlm.simulation.responses import (
     Values,
     chunks,
     linear_predictor,
-    rows_of,
     shapes_of,
 )
 from hierlm.spec import ModelSpec
@@ -144,7 +143,7 @@ def residuals(
     values = with_groups(spec, values, groups, rng)
     found = np.empty(design.n)
     for rows in chunks(design.n, len(values[names.BETA])):
-        found[rows] = _of_rows(Predicted.of(spec, rows_of(design, rows), values), kind, rng)
+        found[rows] = _of_rows(Predicted.of(spec, design.take(rows), values), kind, rng)
     _check_defined(spec, kind, found)
     return pd.Series(found, index=pd.RangeIndex(design.n, name="row"), name=f"{kind} residual")
 
@@ -182,7 +181,7 @@ def residual_draws(
     values = with_groups(spec, posterior_values(spec, idata), groups, rng)
     found = np.empty((len(values[names.BETA]), design.n))
     for rows in chunks(design.n, len(found)):
-        predicted = Predicted.of(spec, rows_of(design, rows), values)
+        predicted = Predicted.of(spec, design.take(rows), values)
         y = predicted.design.response
         if kind in ("quantile", "normal"):
             lower, upper = predicted.bounds(y)

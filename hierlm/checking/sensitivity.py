@@ -30,7 +30,7 @@ from hierlm.checking.parameters import log_prior
 from hierlm.convergence import element_names
 from hierlm.design import Design
 from hierlm.errors import DataError, did_you_mean
-from hierlm.simulation.responses import Values, chunks, linear_predictor, rows_of, shapes_of
+from hierlm.simulation.responses import Values, chunks, linear_predictor, shapes_of
 from hierlm.spec import ModelSpec
 from hierlm.summaries import interesting
 from hierlm.tables import Table
@@ -112,7 +112,7 @@ def log_likelihood(spec: ModelSpec, design: Design, values: Values) -> Array:
     """Return the log likelihood of all rows given the effects, an array of shape (S,)."""
     total = np.zeros(len(values[names.BETA]))
     for rows in chunks(design.n, len(total)):
-        part = rows_of(design, rows)
+        part = design.take(rows)
         mu = spec.family.link.inverse(linear_predictor(part, values))
         terms = spec.family.logpdf(part.response, mu, **shapes_of(spec, part, values))
         total += terms.sum(axis=1) if part.weights is None else terms @ part.weights

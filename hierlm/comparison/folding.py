@@ -19,7 +19,7 @@ from hierlm import names
 from hierlm.comparison.elpd import ROW, KFoldElpd, Pointwise, totals
 from hierlm.comparison.heldout import HeldOut
 from hierlm.comparison.plan import block_of, row_counts
-from hierlm.comparison.refitting import Refit, check, subset
+from hierlm.comparison.refitting import Refit, check
 from hierlm.comparison.units import Unit, sorted_rows, unit_without_training
 from hierlm.design import Design, GroupBlock
 from hierlm.errors import DataError
@@ -85,7 +85,7 @@ def kfold(
         rows = np.sort(np.concatenate([members[u] for u in chosen]))
         training = np.ones(design.n, dtype=bool)
         training[rows] = False
-        refitted = refit(subset(design, np.flatnonzero(training)), int(rng.integers(2**31 - 1)))
+        refitted = refit(design.take(np.flatnonzero(training)), int(rng.integers(2**31 - 1)))
         check(refitted, f"fold {fold + 1} of {k}")
         scores = HeldOut.of(spec, design, refitted)
         if block is None:

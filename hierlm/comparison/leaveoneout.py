@@ -38,7 +38,7 @@ from hierlm.comparison.elpd import (
 )
 from hierlm.comparison.heldout import HeldOut
 from hierlm.comparison.plan import AUTO, Plan, conditional, make_plan
-from hierlm.comparison.refitting import Refit, check, subset, without_one
+from hierlm.comparison.refitting import Refit, check, without_one
 from hierlm.comparison.rows import Draws
 from hierlm.comparison.units import sorted_rows, unit_without_training
 from hierlm.design import Design, GroupBlock
@@ -181,7 +181,7 @@ def _refitted(
     for u in np.flatnonzero(k > limit):
         rows, training = members[u], np.ones(design.n, dtype=bool)
         training[rows] = False
-        rest = subset(design, np.flatnonzero(training))
+        rest = design.take(np.flatnonzero(training))
         if not plan.by_level:
             rest = without_one(design, int(rows[0]))
             training[rows] = rest.n == design.n

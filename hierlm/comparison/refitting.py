@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,36 +20,15 @@ Refit = Callable[[Design, int], xr.DataTree]
 """From rows and a seed to a posterior in canonical names."""
 
 
-def subset(design: Design, rows: Index, weights: NDArray[np.float64] | None = None) -> Design:
-    """Return some rows of a design; the levels and columns stay as they are.
-
-    Parameters
-    ----------
-    design : Design
-    rows : ndarray of shape (r,), int64
-    weights : ndarray of shape (r,), optional
-        In place of their frequency weights.
-    """
-    found = {k: getattr(design, k) for k in ("y", "offset", "weights", "trials", "se")}
-    values: dict[str, Any] = {k: None if x is None else x[rows] for k, x in found.items()}
-    blocks = tuple(
-        dataclasses.replace(block, codes=block.codes[rows], Z=block.Z[rows])
-        for block in design.blocks
-    )
-    if weights is not None:
-        values["weights"] = weights
-    return dataclasses.replace(design, X=design.X[rows], blocks=blocks, **values)
-
-
 def without_one(design: Design, row: int) -> Design:
     """Return a design without one observation of a row, whose frequency weight may be more."""
     keep = np.ones(design.n, dtype=bool)
     if design.weights is None or design.weights[row] <= 1:
         keep[row] = False
-        return subset(design, np.flatnonzero(keep))
+        return design.take(np.flatnonzero(keep))
     weights = design.weights.copy()
     weights[row] -= 1.0
-    return subset(design, np.arange(design.n), weights)
+    return dataclasses.replace(design, weights=weights)
 
 
 def refitter(spec: ModelSpec, idata: xr.DataTree, *, progress: bool = False) -> Refit:

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from hierlm.design import Design
 from hierlm.errors import DataError, did_you_mean
-from hierlm.prediction import Groups, NewLevels, read_rows, root_seed, select, take_rows
+from hierlm.prediction import Groups, NewLevels, read_rows, root_seed, select
 from hierlm.prediction.predictor import Predictor
 from hierlm.sources import read_columns
 from hierlm.spec import ModelSpec
@@ -157,7 +157,7 @@ class Predictions:
 
     def block(self, rows: slice) -> Array:
         """Return the predictions of some rows."""
-        part = take_rows(self.design, rows)
+        part = self.design.take(rows)
         if self.scale == "link":
             return self.predictor.linear(part)
         return self.predictor.expected(part)

@@ -6,7 +6,7 @@ memory grows with rows times coefficients, not with rows times levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +128,14 @@ class Design:
         if self.y is None:
             raise ValueError("this design was made without a response.")
         return self.y
+
+    def take(self, rows: slice | Codes) -> Design:
+        """Return some of the rows; levels and columns stay as they are."""
+        blocks = tuple(replace(b, codes=b.codes[rows], Z=b.Z[rows]) for b in self.blocks)
+        optional = ("y", "offset", "weights", "trials", "se")
+        found = {name: getattr(self, name) for name in optional}
+        kept = {name: None if value is None else value[rows] for name, value in found.items()}
+        return Design(self.X[rows], self.coefs, blocks, **kept)
 
     def linear_predictor(self, beta: Array, effects: dict[str, Array]) -> Array:
         """Return offset + X beta + the sum of Z b over the grouping factors.

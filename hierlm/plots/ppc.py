@@ -26,7 +26,6 @@ from hierlm.plots.canvas import (
     shorten,
 )
 from hierlm.plots.labels import some_rows, units, with_unit
-from hierlm.prediction import take_rows
 from hierlm.simulation import prior_predictive
 from hierlm.spec import ModelSpec
 
@@ -86,7 +85,7 @@ def plot_ppc(
     backend = check_backend(backend)
     draw = _PPC[_kind(spec, kind)]
     if design.n > _MOST_ROWS:
-        design = take_rows(design, some_rows(design.n, _MOST_ROWS))
+        design = design.take(some_rows(design.n, _MOST_ROWS))
     if idata is None:
         tree = prior_predictive(spec, design, draws=samples, seed=seed)
         group = "prior_predictive"

@@ -29,7 +29,7 @@ from hierlm.plots.canvas import (
 )
 from hierlm.plots.grids import along
 from hierlm.plots.labels import some_rows, units, with_unit
-from hierlm.prediction import expected_response, take_rows
+from hierlm.prediction import expected_response
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -134,7 +134,7 @@ def _mean_response(spec: ModelSpec, design: Design, idata: xr.DataTree) -> Array
     kept = None if design.n <= _CHUNK else spread(total, _THINNED)
     parts = []
     for start in range(0, design.n, _CHUNK):
-        rows = take_rows(design, slice(start, start + _CHUNK))
+        rows = design.take(slice(start, start + _CHUNK))
         parts.append(expected_response(spec, idata, rows, samples=kept).mean(axis=0))
     return np.concatenate(parts)
 

@@ -9,7 +9,6 @@ from hierlm.prediction.predictor import (
     linear_predictor,
     read_rows,
     row_blocks,
-    take_rows,
 )
 from hierlm.prediction.selection import Groups, Selection, select
 
@@ -27,5 +26,4 @@ __all__ = [
     "root_seed",
     "row_blocks",
     "select",
-    "take_rows",
 ]

@@ -33,7 +33,7 @@ from hierlm.errors import ConvergenceWarning, DataError, warn
 from hierlm.prediction.effects import covariance_roots
 from hierlm.prediction.laplace import Rows, sample_effects
 from hierlm.prediction.newlevels import keyed, root_seed
-from hierlm.prediction.predictor import Predictor, Seed, read_rows, take_rows
+from hierlm.prediction.predictor import Predictor, Seed, read_rows
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -96,7 +96,7 @@ def condition(
     log_weights = np.zeros(size)
     for number, part in enumerate(_linked(design, predictor)):
         rng = keyed(root, "condition", str(number))
-        log_weights += latent.draw(take_rows(design, part), rng)
+        log_weights += latent.draw(design.take(part), rng)
     pareto_k, ess, kept = _resample(log_weights, keyed(root, "resample"))
     levels = {
         block.factor: tuple(block.levels[code] for code in latent.new[block.factor])

@@ -24,7 +24,7 @@ from hierlm.design import Design
 from hierlm.errors import DataError
 from hierlm.prediction.backtransform import inverse_response, response_name
 from hierlm.prediction.newlevels import NewLevels, keyed, root_seed
-from hierlm.prediction.predictor import BLOCK, Predictor, Seed, read_rows, row_blocks, take_rows
+from hierlm.prediction.predictor import BLOCK, Predictor, Seed, read_rows, row_blocks
 from hierlm.prediction.selection import Groups, select
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval
@@ -240,7 +240,7 @@ class _Blocks:
         """Compute every block, in threads, and hand it on with its rows."""
 
         def work(rows: slice) -> None:
-            use(rows, self._compute(take_rows(self._design, rows), rows.start // BLOCK))
+            use(rows, self._compute(self._design.take(rows), rows.start // BLOCK))
 
         with ThreadPoolExecutor(_WORKERS) as pool:
             for _ in pool.map(work, row_blocks(self._design.n)):

@@ -238,14 +238,6 @@ def expected_response(
     return _all_rows(predictor.expected, design, predictor.size)
 
 
-def take_rows(design: Design, index: slice | NDArray[np.int64]) -> Design:
-    """Return some rows of a design."""
-    blocks = tuple(replace(b, codes=b.codes[index], Z=b.Z[index]) for b in design.blocks)
-    optional = {key: getattr(design, key) for key in ("y", "offset", "weights", "trials", "se")}
-    cut = {key: None if value is None else value[index] for key, value in optional.items()}
-    return Design(design.X[index], design.coefs, blocks, **cut)
-
-
 def row_blocks(n: int) -> Iterator[slice]:
     """Return the blocks of rows, in order."""
     return (slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK))
@@ -254,7 +246,7 @@ def row_blocks(n: int) -> Iterator[slice]:
 def _all_rows(compute: Any, design: Design, size: int) -> Array:
     found = np.empty((design.n, size))
     for rows in row_blocks(design.n):
-        found[rows] = compute(take_rows(design, rows))
+        found[rows] = compute(design.take(rows))
     return found.T
 
 

@@ -8,7 +8,6 @@ from hierlm.simulation.responses import (
     draw_effects,
     draw_responses,
     linear_predictor,
-    rows_of,
     shapes_of,
 )
 
@@ -19,7 +18,6 @@ __all__ = [
     "draw_responses",
     "linear_predictor",
     "prior_predictive",
-    "rows_of",
     "shapes_of",
     "simulate",
 ]

@@ -12,7 +12,7 @@ from hierlm.design import Design
 from hierlm.engines.tree import coords, dims
 from hierlm.errors import DataError
 from hierlm.simulation.priors import draw_prior
-from hierlm.simulation.responses import chunks, draw_responses, rows_of
+from hierlm.simulation.responses import chunks, draw_responses
 from hierlm.spec import ModelSpec
 
 
@@ -72,7 +72,7 @@ def prior_predictive(
     dtype = np.int64 if spec.family.discrete else np.float64
     y = np.empty((1, draws, design.n), dtype)
     for rows in chunks(design.n, draws):
-        y[0, :, rows] = draw_responses(spec, rows_of(design, rows), values, rng)
+        y[0, :, rows] = draw_responses(spec, design.take(rows), values, rng)
     labels = coords(spec)
     variables = {
         name: ((*names.SAMPLE_DIMS, *own), values[name][None]) for name, own in dims(spec).items()

@@ -10,7 +10,6 @@ Values are dicts of arrays by canonical name, the draws first: ``beta`` of shape
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,14 +38,6 @@ def chunks(rows: int, draws: int) -> Iterator[slice]:
     step = max(1, _CELLS // max(draws, 1))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
-
-
-def rows_of(design: Design, rows: slice) -> Design:
-    """Return some rows of a design."""
-    blocks = tuple(replace(b, codes=b.codes[rows], Z=b.Z[rows]) for b in design.blocks)
-    extras = {name: getattr(design, name) for name in ("y", "offset", "weights", "trials", "se")}
-    kept = {name: None if value is None else value[rows] for name, value in extras.items()}
-    return Design(design.X[rows], design.coefs, blocks, **kept)
 
 
 def correlation_factor(covariance: Covariance, cor: Array) -> Array:

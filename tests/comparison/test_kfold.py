@@ -12,7 +12,7 @@ import hierlm as hl
 from hierlm.comparison import KFoldElpd, kfold, refitter
 from hierlm.comparison.folding import assign_folds
 from hierlm.comparison.heldout import HeldOut
-from hierlm.comparison.refitting import subset, without_one
+from hierlm.comparison.refitting import without_one
 from hierlm.comparison.units import Unit, unit_without_training
 from hierlm.design import Design
 from hierlm.errors import DataError
@@ -101,7 +101,7 @@ def test_levels_without_training_rows_are_new() -> None:
 def test_a_subset_keeps_levels_and_drops_rows() -> None:
     data = TABLE.assign(w=np.resize([1.0, 3.0], len(TABLE)))
     design = model(data, "y ~ 1 + weights(w) + (1 | g)").design
-    part = subset(design, np.array([4, 2]))
+    part = design.take(np.array([4, 2]))
     np.testing.assert_array_equal(part.response, data["y"].to_numpy()[[4, 2]])
     np.testing.assert_array_equal(part.weights, [1.0, 1.0])
     assert part.blocks[0].levels == design.blocks[0].levels

@@ -11,7 +11,7 @@ from helpers.fits import synthetic_fit
 from helpers.tables import table
 
 import hierlm as hl
-from hierlm.prediction import expected_response, linear_predictor, read_rows, take_rows
+from hierlm.prediction import expected_response, linear_predictor, read_rows
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +186,7 @@ def test_parts_of_rows_give_the_same(sleep: hl.Fit) -> None:
     options = {"new_levels": "sample", "seed": 3}
     whole = linear_predictor(sleep.spec, sleep.idata, rows, **options)
     parts = [
-        linear_predictor(sleep.spec, sleep.idata, take_rows(rows, cut), **options)
+        linear_predictor(sleep.spec, sleep.idata, rows.take(cut), **options)
         for cut in (slice(0, 7), slice(7, 100), np.arange(100, 150))
     ]
     assert np.allclose(np.hstack(parts), whole, rtol=1e-12, atol=1e-12)
