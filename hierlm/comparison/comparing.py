@@ -91,8 +91,8 @@ class ModelComparison:
             difference, se = -float(row["elpd_diff"]), float(row["dse"])
             if difference < 2 * se or difference < _FEW:
                 yield (
-                    f"{best!r} and {name!r} predict about equally well: a difference of "
-                    f"{difference:.1f} with a standard error of {se:.1f} does not tell them apart."
+                    f"{best!r} and {name!r} cannot be told apart: a difference of "
+                    f"{difference:.1f} with a standard error of {se:.1f}."
                 )
             else:
                 yield (
