@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -80,6 +81,45 @@ def build(
     chosen = _parameterization(parameterization, tuple(g.factor for g in encoding.groups))
     spec = ModelSpec(encoding, resolved, assigned, chosen, design.n, dropped, notes)
     return spec, design, frame
+
+
+def extend(
+    spec: ModelSpec, design: Design, frame: pd.DataFrame, data: Any
+) -> tuple[ModelSpec, Design, pd.DataFrame]:
+    """Add rows to a model, which stays the same: priors and encoding are held as they are.
+
+    Default priors and the state of transforms come from the rows that the model was first read
+    against; only grouping factors gain levels.
+
+    Parameters
+    ----------
+    spec, design, frame
+        As `build` or `extend` returned them.
+    data : data frame of any kind, dict of columns, or path to a CSV or Parquet file
+        Further rows.
+
+    Returns
+    -------
+    ModelSpec, Design, pandas.DataFrame
+        Of all rows.
+
+    Raises
+    ------
+    DataError, FamilyError
+    """
+    encoding, grown, rows, dropped = spec.encoding.extend(design, frame, data)
+    dropped = spec.dropped + dropped
+    _check_family(spec.family, encoding, grown, dropped)
+    response = unparse(encoding.formula.response.expression)
+    notes = check_design(grown, response, continuous=spec.family.response == "continuous")
+    for note in notes:
+        if note not in spec.notes:
+            warn(note, DesignWarning)
+    added = spec.added_rows + grown.n - design.n
+    extended = replace(
+        spec, encoding=encoding, n_rows=grown.n, dropped=dropped, notes=notes, added_rows=added
+    )
+    return extended, grown, rows
 
 
 def _check_functions(functions: Mapping[str, Callable[..., Any]] | None) -> None:

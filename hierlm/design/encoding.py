@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from hierlm.design.frames import (
     refuse_missing,
     weighty_rows,
 )
+from hierlm.design.joining import join
 from hierlm.design.levels import Levels
 from hierlm.design.precheck import check_before
 from hierlm.design.values import RowValues, learn_row_values, learn_weights
@@ -63,9 +64,21 @@ class GroupEncoding:
 
     def block(self, frame: pd.DataFrame, predictors: pd.DataFrame) -> GroupBlock:
         """Return the block of the rows of `frame`."""
-        Z = np.hstack([columns.apply(predictors) for columns, _ in self.bars])
-        codes = self.levels.encode(frame)
+        codes, Z = self.levels.encode(frame), self.columns(predictors)
         return GroupBlock(self.factor, self.levels.labels, self.coefs, self.covariance, codes, Z)
+
+    def columns(self, predictors: pd.DataFrame) -> Array:
+        """Return what the coefficients multiply, an array of shape (n, q)."""
+        return np.hstack([columns.apply(predictors) for columns, _ in self.bars])
+
+    def extended(
+        self, block: GroupBlock, frame: pd.DataFrame, predictors: pd.DataFrame
+    ) -> tuple[GroupEncoding, GroupBlock]:
+        """Return this factor with the levels of `frame`: the rows of `block` and further ones."""
+        levels, codes = Levels.learn(self.levels.columns, frame)
+        Z = np.vstack([block.Z, self.columns(predictors)])
+        grown = replace(block, levels=levels.labels, codes=codes, Z=Z)
+        return replace(self, levels=levels), grown
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,48 @@ class Encoding:
         coded = _code(frame, tuple(p for p in self.predictors if p.name in needed))
         blocks = tuple(group.block(frame, coded) for group in self.groups)
         return Design(self.common.apply(coded), self.common.names, blocks, **values.apply(coded))
+
+    def extend(
+        self, design: Design, frame: pd.DataFrame, data: Any
+    ) -> tuple[Encoding, Design, pd.DataFrame, Dropped]:
+        """Add rows: grouping factors gain the levels that are new, all else is as it was learnt.
+
+        Parameters
+        ----------
+        design, frame
+            The rows that are there.
+        data : data frame, dict of columns, or path
+            Further rows; those with missing values or weight zero are left out.
+
+        Returns
+        -------
+        Encoding, Design, pandas.DataFrame, Dropped
+            As for `learn`: of all rows, but for the last, which counts among those of `data`.
+
+        Raises
+        ------
+        DataError
+            As for `apply`.
+        """
+        rows, dropped = complete_rows(read_columns(data, self.formula.columns), self.formula)
+        coded = _code(rows, self.predictors)
+        if self.values.weights is not None:
+            rows, dropped = weighty_rows(rows, self.values.weights_of(coded), dropped)
+            coded = _code(rows, self.predictors)
+        numeric = [p.name for p in self.predictors if p.levels is None]
+        frame = join(frame, rows, numeric)
+        pairs = [
+            group.extended(block, frame, coded)
+            for group, block in zip(self.groups, design.blocks, strict=True)
+        ]
+        encoding = replace(self, groups=tuple(group for group, _ in pairs))
+        values = {
+            name: None if new is None else np.concatenate([getattr(design, name), new])
+            for name, new in self.values.apply(coded).items()
+        }
+        X = np.vstack([design.X, self.common.apply(coded)])
+        grown = Design(X, design.coefs, tuple(block for _, block in pairs), **values)
+        return encoding, grown, frame, dropped
 
 
 def _columns_of(encoding: Encoding, values: RowValues) -> list[str]:

@@ -37,6 +37,17 @@ class Dropped:
     by_column: dict[str, int]
     weightless: int = 0
 
+    def __add__(self, other: Dropped) -> Dropped:
+        by_column = dict(self.by_column)
+        for name, count in other.by_column.items():
+            by_column[name] = by_column.get(name, 0) + count
+        return Dropped(
+            self.total + other.total,
+            self.rows + other.rows,
+            by_column,
+            self.weightless + other.weightless,
+        )
+
     def __str__(self) -> str:
         if not self.rows:
             return "no row dropped"

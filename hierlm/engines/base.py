@@ -42,6 +42,8 @@ class Settings:
         Whether the standardised effects ``z_g`` are kept.
     options : dict
         Passed to the sampler as they are.
+    earlier : xarray.DataTree, optional
+        A posterior of the same model with fewer rows, for engines that can start from it.
     """
 
     draws: int = 1000
@@ -54,6 +56,7 @@ class Settings:
     sampler: str = "nutpie"
     keep_standardized: bool = False
     options: dict[str, Any] | None = None
+    earlier: xr.DataTree | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("draws", 1), ("tune", 0), ("chains", 1), ("cores", 1)):
@@ -107,6 +110,7 @@ class Engine(ABC):
 
     name: str
     default_tune: int  # iterations of warm-up that its geometry needs
+    warm_tune: int  # the same where an earlier posterior is given to start from
     default_target_accept: float
 
     @abstractmethod

@@ -40,6 +40,7 @@ class CollapsedEngine(Engine):
 
     name = "collapsed"
     default_tune = 300
+    warm_tune = 150
     default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:
@@ -71,7 +72,7 @@ class CollapsedEngine(Engine):
         clock.lap("import_time")
         packed = packing.pack(spec, CrossProducts.of(design))
         clock.lap("preparation_time")
-        model = _nutpie_model(packed)
+        model = _nutpie_model(packed, _starts(spec, packed, settings))
         _draw_effects(packed, packed.start[None], seed=0, cores=1)
         clock.lap("compile_time")
         raw = run_nutpie(model, settings, cores=settings.cores)
@@ -120,14 +121,25 @@ class Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def _nutpie_model(packed: Packed) -> Any:
+def _starts(spec: ModelSpec, packed: Packed, settings: Settings) -> Array | None:
+    if settings.earlier is None:
+        return None
+    warm = importlib.import_module("hierlm.engines.warmstart")
+    points: Array = warm.starting_points(spec, packed, settings.earlier)
+    return points
+
+
+def _nutpie_model(packed: Packed, starts: Array | None = None) -> Any:
     """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
     native = importlib.import_module("hierlm.kernels.native")
     NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
     d = len(packed.start)
 
     def start(seed: Any) -> Array:
-        return packed.start + np.random.default_rng(seed).uniform(-0.5, 0.5, d)
+        rng = np.random.default_rng(seed)
+        if starts is not None:
+            return np.asarray(starts[rng.integers(len(starts))])
+        return packed.start + rng.uniform(-0.5, 0.5, d)
 
     table = native.tabulate(packed.problem, packed.layout)
     return NativeModel(

@@ -31,6 +31,7 @@ class PymcEngine(Engine):
 
     name = "pymc"
     default_tune = 1000
+    warm_tune = 1000  # it begins anew
     default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:

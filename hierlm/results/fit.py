@@ -12,10 +12,11 @@ from hierlm.results.equations import Equations
 from hierlm.results.prediction import Prediction
 from hierlm.results.tables import Tables
 from hierlm.results.tabling import Tabling
+from hierlm.results.updating import Updating
 from hierlm.summaries import Interval
 
 
-class Fit(Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations):
+class Fit(Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations, Updating):
     """A fitted model.
 
     Parameters
