@@ -79,7 +79,7 @@ class Updating(Posterior):
         >>> data = hl.load_dataset("sleepstudy")
         >>> early, late = data[data.Days < 8], data[data.Days >= 8]
         >>> formula = "Reaction ~ Days + (Days | Subject)"
-        >>> fit = hl.fit(formula, early, draws=250, seed=1, progress=False)
+        >>> fit = hl.fit(formula, early, draws=500, seed=1, progress=False)
         >>> updated = fit.update(late, seed=2, progress=False)
         >>> fit.spec.n_rows, updated.spec.n_rows
         (144, 180)
