@@ -205,6 +205,7 @@ class Model:
         progress: bool = True,
         sampler: str = "nutpie",
         keep_standardized: bool = False,
+        effects: str = "draws",
         sampler_options: Mapping[str, Any] | None = None,
     ) -> Fit:
         """Draw from the posterior.
@@ -232,6 +233,11 @@ class Model:
             nutpie need the PyMC engine.
         keep_standardized : bool
             Whether to keep the standardised effects ``z_g`` too, which the PyMC engine has.
+        effects : {"draws", "summary"}
+            Whether to keep the draws of the group-specific effects, or only their posterior means
+            and sds, for levels so many that draws would not fit into memory: `Fit.ranef` and
+            `Fit.coef` have no intervals then, and what needs the draws (predictions for levels,
+            residuals, comparison) is refused. The collapsed engine never holds the draws.
         sampler_options : dict, optional
             Passed to the sampler as they are.
 
@@ -261,6 +267,7 @@ class Model:
             progress=progress,
             sampler=sampler,
             keep_standardized=keep_standardized,
+            effects=effects,
             options=dict(sampler_options or {}),
         )
         idata = choice.engine.sample(self.spec, self.design, chosen)
@@ -289,6 +296,7 @@ def fit(
     progress: bool = True,
     sampler: str = "nutpie",
     keep_standardized: bool = False,
+    effects: str = "draws",
     sampler_options: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Fit a model in one call: ``Model(formula, data, ...).fit(...)``.
@@ -323,6 +331,7 @@ def fit(
         progress=progress,
         sampler=sampler,
         keep_standardized=keep_standardized,
+        effects=effects,
         sampler_options=sampler_options,
     )
 

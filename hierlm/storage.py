@@ -177,9 +177,10 @@ def _open(path: Path) -> xr.DataTree:
 def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
     """Refuse a file whose draws and rows do not belong together."""
     posterior = tree["posterior"].to_dataset()
+    effects = tree[names.EFFECTS].to_dataset() if names.EFFECTS in tree else posterior
     for group in spec.groups:
         dim = names.levels_dim(group.factor)
-        if _labels(posterior, dim) != list(group.levels.labels):
+        if _labels(effects, dim) != list(group.levels.labels):
             raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in {dim!r}.")
     if spec.coefs and _labels(posterior, names.COEF) != list(spec.coefs):
         raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in coefficients.")

@@ -59,9 +59,26 @@ class Interval:
         return bounds.reshape(*draws.shape[:-1], 2)
 
 
+def drawn(idata: xr.DataTree, variable: str) -> xr.DataArray:
+    """Return a variable of the posterior.
+
+    Raises
+    ------
+    DataError
+        If it is the effects of a factor, of which the fit has only means and sds.
+    """
+    posterior = idata["posterior"].to_dataset()
+    if variable not in posterior and names.EFFECTS in idata:
+        raise DataError(
+            "this needs draws of the group-specific effects, and the fit has only their means and "
+            "sds.\n  Fit with effects='draws', with fewer draws if memory is short."
+        )
+    return posterior[variable]
+
+
 def draws_of(idata: xr.DataTree, variable: str) -> Array:
     """Return the draws of a variable, an array of shape (..., chains * draws)."""
-    values = idata["posterior"][variable].transpose(..., *names.SAMPLE_DIMS).to_numpy()
+    values = drawn(idata, variable).transpose(..., *names.SAMPLE_DIMS).to_numpy()
     return np.asarray(values.reshape(*values.shape[:-2], -1))
 
 
@@ -89,6 +106,8 @@ def summary(
     wanted = [var_names] if isinstance(var_names, str) else var_names
     unknown = [name for name in wanted or () if name not in posterior]
     if unknown:
+        if unknown[0] in {names.effects(group.factor) for group in spec.groups}:
+            drawn(idata, unknown[0])
         raise DataError(
             f"the posterior has no variable {unknown[0]!r}."
             f"{did_you_mean(unknown[0], map(str, posterior))}\n"
@@ -153,13 +172,13 @@ def ranef(
 ) -> pd.DataFrame:
     """Return the effects of a grouping factor: a row per level and coefficient."""
     group = _group(spec, factor)
-    return _by_level(
-        draws_of(idata, names.effects(group.factor)),
-        group.factor,
-        group.levels.labels,
-        group.coefs,
-        interval,
-    )
+    if names.EFFECTS in idata:
+        kept = idata[names.EFFECTS].to_dataset()
+        mean, sd = names.effect_mean(group.factor), names.effect_sd(group.factor)
+        index = _index(group, group.coefs)
+        return _summarized(kept[mean].to_numpy(), kept[sd].to_numpy(), index)
+    draws = draws_of(idata, names.effects(group.factor))
+    return tabulate(draws.reshape(-1, draws.shape[-1]), _index(group, group.coefs), interval)
 
 
 def coef(
@@ -178,14 +197,28 @@ def coef(
     """
     group = _group(spec, factor)
     _check_coding(next(b for b in design.blocks if b.factor == group.factor), design)
-    effects = draws_of(idata, names.effects(group.factor))
     both = [*spec.coefs, *(name for name in group.coefs if name not in spec.coefs)]
+    if names.EFFECTS in idata:
+        return _coef_summarized(spec, idata, group, both)
+    effects = draws_of(idata, names.effects(group.factor))
     total = np.zeros((effects.shape[0], len(both), effects.shape[-1]))
     if spec.coefs:
         total[:, : len(spec.coefs)] = draws_of(idata, names.BETA)
     for k, name in enumerate(group.coefs):
         total[:, both.index(name)] += effects[:, k]
-    return _by_level(total, group.factor, group.levels.labels, tuple(both), interval)
+    return tabulate(total.reshape(-1, total.shape[-1]), _index(group, both), interval)
+
+
+def _coef_summarized(
+    spec: ModelSpec, idata: xr.DataTree, group: GroupEncoding, both: Sequence[str]
+) -> pd.DataFrame:
+    kept, common = idata[names.EFFECTS].to_dataset(), fixef(spec, idata, Interval())
+    mean, sd = np.zeros((2, len(group.levels.labels), len(both)))
+    mean[:, : len(spec.coefs)], sd[:, : len(spec.coefs)] = common["mean"], common["sd"]
+    at = [both.index(name) for name in group.coefs]
+    mean[:, at] += kept[names.effect_mean(group.factor)].to_numpy()
+    sd[:, at] = kept[names.coef_sd(group.factor)].to_numpy()
+    return _summarized(mean, sd, _index(group, both))
 
 
 def _group(spec: ModelSpec, factor: str | None) -> GroupEncoding:
@@ -224,11 +257,15 @@ def _combination(design: Design, z: Array) -> list[str]:
     return [name for name, w in zip(design.coefs, weights, strict=True) if abs(w) > 1e-6]
 
 
-def _by_level(
-    draws: Array, factor: str, levels: tuple[str, ...], coefs: tuple[str, ...], interval: Interval
-) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product([levels, coefs], names=[factor, names.COEF])
-    return tabulate(draws.reshape(-1, draws.shape[-1]), index, interval)
+def _index(group: GroupEncoding, coefs: Sequence[str]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_product(
+        [group.levels.labels, list(coefs)], names=[group.factor, names.COEF]
+    )
+
+
+def _summarized(mean: Array, sd: Array, index: pd.Index) -> pd.DataFrame:
+    """Return the table of effects of which means and sds were kept: without intervals."""
+    return pd.DataFrame({"mean": mean.ravel(), "sd": sd.ravel()}, index=index)
 
 
 def varcorr(

@@ -42,6 +42,8 @@ class Settings:
         Whether the standardised effects ``z_g`` are kept.
     options : dict
         Passed to the sampler as they are.
+    effects : {"draws", "summary"}
+        Whether draws of the group-specific effects are kept, or their means and sds only.
     earlier : xarray.DataTree, optional
         A posterior of the same model with fewer rows, for engines that can start from it.
     """
@@ -56,6 +58,7 @@ class Settings:
     sampler: str = "nutpie"
     keep_standardized: bool = False
     options: dict[str, Any] | None = None
+    effects: str = "draws"
     earlier: xr.DataTree | None = None
 
     def __post_init__(self) -> None:
@@ -66,6 +69,8 @@ class Settings:
             object.__setattr__(self, name, int(value))
         if not isinstance(self.target_accept, Real) or not 0 < self.target_accept < 1:
             raise EngineError(f"target_accept lies between 0 and 1; came {self.target_accept!r}.")
+        if self.effects not in ("draws", "summary"):
+            raise EngineError(f"effects is 'draws' or 'summary'; came {self.effects!r}.")
 
 
 def settings(
@@ -124,5 +129,6 @@ class Engine(ABC):
         Returns
         -------
         xarray.DataTree
-            With the groups posterior, sample_stats, observed_data and constant_data.
+            With the groups posterior, sample_stats, observed_data and constant_data; and
+            effects, where `settings` asks for a summary of them.
         """

@@ -28,6 +28,7 @@ class Updating(Posterior):
         seed: int | np.random.Generator | None = None,
         engine: str | None = None,
         target_accept: float | None = None,
+        effects: str | None = None,
         progress: bool = True,
         sampler_options: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -46,8 +47,8 @@ class Updating(Posterior):
         ----------
         new_rows : data frame of any kind, dict of columns, or path
             With the columns of the formula. Rows with missing values are left out and counted.
-        draws, chains, target_accept : optional
-            As in this fit when not given.
+        draws, chains, target_accept, effects : optional
+            See `Model.fit`; as in this fit when not given.
         tune : int, optional
             Iterations of warm-up; where the engine starts at draws of this fit it needs fewer.
         cores, seed, progress, sampler_options : optional
@@ -93,6 +94,7 @@ class Updating(Posterior):
             default = choice.engine.default_target_accept
             target_accept = float(attrs["target_accept"]) if same else default
         chosen = settings(
+            effects=str(attrs.get("effects", "draws")) if effects is None else effects,
             draws=attrs["draws"] if draws is None else draws,
             tune=choice.engine.warm_tune if tune is None else tune,
             chains=attrs["chains"] if chains is None else chains,
