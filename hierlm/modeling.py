@@ -10,14 +10,14 @@ import numpy as np
 
 from hierlm import storage
 from hierlm.building import build
-from hierlm.engines import Choice, choose_engine, settings
+from hierlm.engines import settings
 from hierlm.equations import Equation, equations
-from hierlm.errors import ConvergenceWarning, EngineError, warn
+from hierlm.errors import ConvergenceWarning, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
 from hierlm.results import Fit
+from hierlm.rows import ModelRows
 from hierlm.spec import Parameterization
-from hierlm.tables import fill
 
 if TYPE_CHECKING:
     import pymc
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hierlm.checking import Report
 
 
-class Model:
+class Model(ModelRows):
     """A mixed-model formula read against a table.
 
     Parameters
@@ -71,7 +71,7 @@ class Model:
         parameterization: Mapping[str, Parameterization] | Parameterization | None = None,
         functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        self.spec, self.design, self.frame = build(
+        found = build(
             formula,
             data,
             family=family,
@@ -80,30 +80,7 @@ class Model:
             parameterization=parameterization,
             functions=functions,
         )
-
-    def __repr__(self) -> str:
-        return f"{self.spec}\n\nEngine\n{fill(str(self.engine()), '  ')}"
-
-    def engine(
-        self, name: str = "auto", *, sampler: str = "nutpie", keep_standardized: bool = False
-    ) -> Choice:
-        """Return the engine that would run, and why.
-
-        Parameters
-        ----------
-        name, sampler, keep_standardized
-            As in `fit`: what only PyMC has (another sampler, ``z_g``) makes it the choice.
-
-        Raises
-        ------
-        EngineError
-            If there is no such engine, or it cannot do what is asked.
-        """
-        needs = f"sampler={sampler!r} was asked for" if sampler != "nutpie" else ""
-        needs = "keep_standardized was asked for" if keep_standardized else needs
-        if needs and name not in ("auto", "pymc"):
-            raise EngineError(f"{needs}, which only the pymc engine has, not {name!r}.")
-        return choose_engine(self.spec, name, needs_pymc=needs)
+        super().__init__(*found)
 
     def equations(self, notation: str = "varying_coefficients") -> Equation:
         """Return the model as an equation.
@@ -270,8 +247,8 @@ class Model:
             effects=effects,
             options=dict(sampler_options or {}),
         )
-        idata = choice.engine.sample(self.spec, self.design, chosen)
-        fitted = Fit(self.spec, self.design, self.frame, idata)
+        idata = choice.engine.sample(self.spec, self.rows, chosen)
+        fitted = Fit(self.spec, self.rows, self._table, idata)
         for complaint in fitted.convergence.complaints():
             warn(complaint, ConvergenceWarning)
         return fitted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import arviz_stats
 import numpy as np
@@ -15,9 +15,12 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from hierlm import names
-from hierlm.design import Design, GroupBlock, GroupEncoding
+from hierlm.design import Design, GroupEncoding
 from hierlm.errors import DataError, did_you_mean
 from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 Array = NDArray[np.float64]
 IntervalKind = Literal["eti", "hdi"]
@@ -182,7 +185,11 @@ def ranef(
 
 
 def coef(
-    spec: ModelSpec, design: Design, idata: xr.DataTree, factor: str | None, interval: Interval
+    spec: ModelSpec,
+    rows: Design | CrossProducts,
+    idata: xr.DataTree,
+    factor: str | None,
+    interval: Interval,
 ) -> pd.DataFrame:
     """Return the coefficients of each level: common effect plus the level's own deviation.
 
@@ -196,7 +203,7 @@ def coef(
         would be no coefficient of the level.
     """
     group = _group(spec, factor)
-    _check_coding(next(b for b in design.blocks if b.factor == group.factor), design)
+    _check_coding(spec, group, rows)
     both = [*spec.coefs, *(name for name in group.coefs if name not in spec.coefs)]
     if names.EFFECTS in idata:
         return _coef_summarized(spec, idata, group, both)
@@ -229,32 +236,43 @@ def _group(spec: ModelSpec, factor: str | None) -> GroupEncoding:
     return spec.group(factor)
 
 
-def _check_coding(block: GroupBlock, design: Design) -> None:
+def _check_coding(spec: ModelSpec, group: GroupEncoding, rows: Design | CrossProducts) -> None:
     """Refuse a varying column that the common effects have otherwise coded."""
-    for name, z in zip(block.coefs, block.Z.T, strict=True):
-        same = name in design.coefs
-        if same and np.allclose(design.X[:, design.coefs.index(name)], z, rtol=1e-9, atol=0):
-            continue
-        among = _combination(design, z)
+    k = spec.groups.index(group)
+    if isinstance(rows, Design):
+        X, Z, tolerance = rows.X, rows.blocks[k].Z, 1e-8
+    else:
+        ones, slopes, Z = rows.alike(k)
+        at = [name for name in spec.coefs if name != names.INTERCEPT]
+        columns = {name: slopes[:, [i]] for i, name in enumerate(at)} | {names.INTERCEPT: ones}
+        X = np.hstack([ones[:, :0], *(columns[name] for name in spec.coefs)])
+        tolerance = 1e-6
+    for name, z in zip(group.coefs, Z.T, strict=True):
+        same = name in spec.coefs
+        if same:
+            gap = np.linalg.norm(X[:, spec.coefs.index(name)] - z)
+            if gap <= 0.1 * tolerance * np.linalg.norm(z):
+                continue
+        among = _combination(X, spec.coefs, z, tolerance)
         if not same and not among:
             continue
         what = "is another column there" if same else f"is a combination of {', '.join(among)}"
         raise DataError(
-            f"{name!r} varies by {block.factor!r}, and {what} in the common part: a common effect "
+            f"{name!r} varies by {group.factor!r}, and {what} in the common part: a common effect "
             "plus a deviation is not the level's own coefficient.\n"
             "  Write the same terms in both, as in y ~ x + (x | g) or y ~ 0 + f + (0 + f | g). "
             "The deviations are in ranef()."
         )
 
 
-def _combination(design: Design, z: Array) -> list[str]:
+def _combination(X: Array, coefs: tuple[str, ...], z: Array, tolerance: float) -> list[str]:
     """Return the common effects of whose columns `z` is a linear combination, if it is one."""
-    sizes = np.linalg.norm(design.X, axis=0)
-    X, z = design.X / np.where(sizes > 0, sizes, 1.0), z / (np.linalg.norm(z) or 1.0)
+    sizes = np.linalg.norm(X, axis=0)
+    X, z = X / np.where(sizes > 0, sizes, 1.0), z / (np.linalg.norm(z) or 1.0)
     weights = np.linalg.lstsq(X, z, rcond=None)[0]
-    if np.linalg.norm(z - X @ weights) > 1e-8:
+    if np.linalg.norm(z - X @ weights) > tolerance:
         return []
-    return [name for name, w in zip(design.coefs, weights, strict=True) if abs(w) > 1e-6]
+    return [name for name, w in zip(coefs, weights, strict=True) if abs(w) > 1e-6]
 
 
 def _index(group: GroupEncoding, coefs: Sequence[str]) -> pd.MultiIndex:

@@ -13,7 +13,7 @@ from formulae.environment import Environment
 from hierlm import names
 from hierlm.covariance import Covariance
 from hierlm.design.columns import Columns, Terms, environment
-from hierlm.design.design import Array, Design, GroupBlock
+from hierlm.design.design import Array, Codes, Design, GroupBlock
 from hierlm.design.frames import (
     Dropped,
     Predictor,
@@ -138,17 +138,17 @@ class Encoding:
         env = environment(functions or {})
         frame, dropped = complete_rows(read_columns(data, formula.columns), formula)
         check_before(formula, frame)
-        predictors = _learn_predictors(formula, frame)
-        weights = learn_weights(formula, _code(frame, predictors), env)
+        predictors = learn_predictors(formula, frame)
+        weights = learn_weights(formula, code(frame, predictors), env)
         if weights is not None:
             frame, dropped = weighty_rows(frame, weights, dropped)
             weights = weights[weights > 0]
-            predictors = _learn_predictors(formula, frame)  # levels may be gone
-        coded = _code(frame, predictors)
+            predictors = learn_predictors(formula, frame)  # levels may be gone
+        coded = code(frame, predictors)
         text = formula.text
         common, X = Columns.learn(Terms.of(formula.common, text), coded, env, text, weights)
         groups, blocks = [], []
-        for factor, bars in _bars(formula).items():
+        for factor, bars in bars_of(formula).items():
             group, block = _learn_group(factor, bars, frame, coded, env, text, weights)
             groups.append(group)
             blocks.append(block)
@@ -181,7 +181,7 @@ class Encoding:
         needed = _columns_of(self, values)
         frame = read_columns(data, needed)
         refuse_missing(frame)
-        coded = _code(frame, tuple(p for p in self.predictors if p.name in needed))
+        coded = code(frame, tuple(p for p in self.predictors if p.name in needed))
         blocks = tuple(group.block(frame, coded) for group in self.groups)
         return Design(self.common.apply(coded), self.common.names, blocks, **values.apply(coded))
 
@@ -207,11 +207,8 @@ class Encoding:
         DataError
             As for `apply`.
         """
-        rows, dropped = complete_rows(read_columns(data, self.formula.columns), self.formula)
-        coded = _code(rows, self.predictors)
-        if self.values.weights is not None:
-            rows, dropped = weighty_rows(rows, self.values.weights_of(coded), dropped)
-            coded = _code(rows, self.predictors)
+        rows, dropped = self._complete(data)
+        coded = code(rows, self.predictors)
         numeric = [p.name for p in self.predictors if p.levels is None]
         frame = join(frame, rows, numeric)
         pairs = [
@@ -227,6 +224,35 @@ class Encoding:
         grown = Design(X, design.coefs, tuple(block for _, block in pairs), **values)
         return encoding, grown, frame, dropped
 
+    def extend_levels(self, data: Any) -> tuple[Encoding, Design, list[Codes], Dropped]:
+        """Add rows to others that were not kept: as `extend`, but that new levels come last.
+
+        Returns
+        -------
+        Encoding
+        Design
+            Of the rows of `data`.
+        list of ndarray of shape (J,), int64
+            For each grouping factor, where its levels are now.
+        Dropped
+        """
+        rows, dropped = self._complete(data)
+        groups, places = [], []
+        for group in self.groups:
+            known = group.levels.frame()
+            both = join(known, rows[list(known.columns)], ())
+            levels, codes = Levels.learn(group.levels.columns, both)
+            groups.append(replace(group, levels=levels))
+            places.append(codes[: len(known)])
+        encoding = replace(self, groups=tuple(groups))
+        return encoding, encoding.apply(rows, response=True), places, dropped
+
+    def _complete(self, data: Any) -> tuple[pd.DataFrame, Dropped]:
+        rows, dropped = complete_rows(read_columns(data, self.formula.columns), self.formula)
+        if self.values.weights is None:
+            return rows, dropped
+        return weighty_rows(rows, self.values.weights_of(code(rows, self.predictors)), dropped)
+
 
 def _columns_of(encoding: Encoding, values: RowValues) -> list[str]:
     """Return the columns that new rows must have, in the order of the formula."""
@@ -236,7 +262,7 @@ def _columns_of(encoding: Encoding, values: RowValues) -> list[str]:
     return [name for name in encoding.formula.columns if name in needed]
 
 
-def _bars(formula: Formula) -> dict[str, list[GroupTerm]]:
+def bars_of(formula: Formula) -> dict[str, list[GroupTerm]]:
     """Return the bars by grouping factor, in order."""
     bars: dict[str, list[GroupTerm]] = {}
     for term in formula.groups:
@@ -282,14 +308,19 @@ def _learn_group(
     return group, GroupBlock(factor, levels.labels, group.coefs, group.covariance, codes, Z)
 
 
-def _learn_predictors(formula: Formula, frame: pd.DataFrame) -> tuple[Predictor, ...]:
+def learn_predictors(
+    formula: Formula, frame: pd.DataFrame, only: tuple[str, ...] | None = None
+) -> tuple[Predictor, ...]:
+    """Decide what the columns are that are not only grouping factors, or what some of them are."""
     grouping = {name for term in formula.groups for name in term.factor}
     parts = [formula.common, *(term.left for term in formula.groups)]
     used = {name for part in parts for name in column_names(part)}
     wanted = [name for name in formula.columns if name in used or name not in grouping]
+    wanted = wanted if only is None else [name for name in wanted if name in only]
     return tuple(learn_predictor(frame[name], formula) for name in wanted)
 
 
-def _code(frame: pd.DataFrame, predictors: tuple[Predictor, ...]) -> pd.DataFrame:
+def code(frame: pd.DataFrame, predictors: tuple[Predictor, ...]) -> pd.DataFrame:
+    """Return the predictors as formulae wants them: see `Predictor.code`."""
     coded = {p.name: p.code(frame[p.name]) for p in predictors}
     return pd.DataFrame(coded, index=frame.index, copy=False)

@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,9 @@ import xarray as xr
 from hierlm.design import Design
 from hierlm.errors import EngineError
 from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 _SEEDS = 2**63  # a saved fit holds its seed as a signed integer of 64 bits
 
@@ -123,12 +126,21 @@ class Engine(ABC):
         """Return why this engine cannot take a model, or None when it can."""
 
     @abstractmethod
-    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+    def sample(
+        self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
+    ) -> xr.DataTree:
         """Draw from the posterior.
+
+        Parameters
+        ----------
+        spec : ModelSpec
+        design : Design or CrossProducts
+            The rows; or their sums, which are enough for the collapsed engine.
+        settings : Settings
 
         Returns
         -------
         xarray.DataTree
-            With the groups posterior, sample_stats, observed_data and constant_data; and
-            effects, where `settings` asks for a summary of them.
+            With the groups posterior and sample_stats; observed_data and constant_data where
+            there are rows; and effects, where `settings` asks for a summary of them.
         """

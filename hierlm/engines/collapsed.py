@@ -26,6 +26,7 @@ from hierlm.priors import Assigned, Fixed, Flat, Normal
 from hierlm.spec import ModelSpec
 
 if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
     from hierlm.engines.packing import Packed
 
 Array = NDArray[np.float64]
@@ -60,16 +61,19 @@ class CollapsedEngine(Engine):
             )
         return None
 
-    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+    def sample(
+        self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
+    ) -> xr.DataTree:
         """Sum the rows up, sample the parameters, draw the effects (see `Engine.sample`)."""
         _check_size(spec, settings)
         clock = Clock()
         # numba and nutpie exist from here on: building and printing a model does not load them
         packing = importlib.import_module("hierlm.engines.packing")
-        CrossProducts = importlib.import_module("hierlm.design.crossproducts").CrossProducts
+        crossproducts = importlib.import_module("hierlm.design.crossproducts")
         importlib.import_module("nutpie")
         clock.lap("import_time")
-        packed = packing.pack(spec, CrossProducts.of(design))
+        products = crossproducts.CrossProducts.of(design) if isinstance(design, Design) else design
+        packed = packing.pack(spec, products)
         clock.lap("preparation_time")
         model = _nutpie_model(packed, _starts(spec, packed, settings))
         drawing = importlib.import_module("hierlm.engines.effects")

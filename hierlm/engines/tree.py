@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,9 @@ from hierlm.engines.base import Settings
 from hierlm.engines.moments import EffectSummary
 from hierlm.priors import Fixed
 from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 Array = NDArray[np.float64]
 
@@ -56,7 +59,7 @@ def coords(spec: ModelSpec) -> dict[str, list[str]]:
 
 def build_tree(
     spec: ModelSpec,
-    design: Design,
+    design: Design | CrossProducts,
     posterior: Mapping[str, Array],
     sample_stats: xr.Dataset,
     settings: Settings,
@@ -68,7 +71,8 @@ def build_tree(
     Parameters
     ----------
     spec : ModelSpec
-    design : Design
+    design : Design or CrossProducts
+        With rows, they are in the groups observed_data and constant_data.
     posterior : dict of str to ndarray of shape (chains, draws, ...)
         Every variable of `dims`, but for those that are fixed; further ones are kept as they are
         when their dims are those of the effects.
@@ -110,11 +114,12 @@ def build_tree(
     groups = {
         "posterior": xr.Dataset(variables, coords=axes | kept),
         "sample_stats": sample_stats,
-        "observed_data": xr.Dataset(
-            {spec.response: (names.OBS, design.response)}, coords={names.OBS: np.arange(design.n)}
-        ),
-        "constant_data": _constant_data(design),
     }
+    if isinstance(design, Design):
+        rows = {names.OBS: np.arange(design.n)}
+        observed = {spec.response: (names.OBS, design.response)}
+        groups["observed_data"] = xr.Dataset(observed, coords=rows)
+        groups["constant_data"] = _constant_data(design)
     if effects is not None:
         groups[names.EFFECTS] = _effects(spec, effects)
     tree = xr.DataTree.from_dict(groups)

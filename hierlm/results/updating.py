@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pandas as pd
 
 from hierlm import names
-from hierlm.building import extend
+from hierlm.building import extend, extend_sums
+from hierlm.design import Design
 from hierlm.engines import choose_engine, settings
 from hierlm.errors import ConvergenceWarning, warn
 from hierlm.results.base import Posterior
+from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 
 class Updating(Posterior):
@@ -40,8 +46,8 @@ class Updating(Posterior):
         Grouping factors gain the levels that are new. (`hierlm.fit` with all rows would choose
         other default priors, by the scale of all rows.)
 
-        The collapsed engine starts at draws of this fit and sums up the rows anew, which is
-        quick; the PyMC engine fits all rows from the beginning.
+        The collapsed engine starts at draws of this fit, with a shorter warm-up; of rows that
+        came in chunks the sums are added to. Other engines fit all rows from the beginning.
 
         Parameters
         ----------
@@ -85,7 +91,7 @@ class Updating(Posterior):
         >>> fit.spec.n_rows, updated.spec.n_rows
         (144, 180)
         """
-        spec, design, frame = extend(self.spec, self.design, self.frame, new_rows)
+        spec, rows, frame = self._extended(new_rows)
         attrs, posterior = self.idata.attrs, self.idata["posterior"]
         kept = any(names.standardized(group.factor) in posterior for group in spec.groups)
         choice = choose_engine(spec, self.engine if engine is None else engine)
@@ -107,7 +113,14 @@ class Updating(Posterior):
             options=dict(sampler_options or {}),
             earlier=self.idata,
         )
-        fitted = type(self)(spec, design, frame, choice.engine.sample(spec, design, chosen))
+        fitted = type(self)(spec, rows, frame, choice.engine.sample(spec, rows, chosen))
         for complaint in fitted.convergence.complaints():
             warn(complaint, ConvergenceWarning)
         return fitted
+
+    def _extended(
+        self, new_rows: Any
+    ) -> tuple[ModelSpec, Design | CrossProducts, pd.DataFrame | None]:
+        if isinstance(self.rows, Design):
+            return extend(self.spec, self.rows, self.frame, new_rows)
+        return *extend_sums(self.spec, self.rows, new_rows), None

@@ -18,6 +18,7 @@ from hierlm.design.crossproducts import CrossProducts
 from hierlm.engines.packing import Packed, pack
 from hierlm.engines.warmstart import partial_correlations, starting_points
 from hierlm.kernels.posterior import log_posterior, parameters
+from hierlm.rows import WithRows
 
 
 def _frame(n: int = 120) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def _extended(model: hl.Model, rows: pd.DataFrame) -> hl.Model:
         warnings.simplefilter("ignore", hl.DesignWarning)
         found = extend(model.spec, model.design, model.frame, rows)
     grown = object.__new__(hl.Model)
-    grown.spec, grown.design, grown.frame = found
+    WithRows.__init__(grown, *found)
     return grown
 
 
