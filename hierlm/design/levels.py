@@ -169,12 +169,9 @@ class Levels:
 
     def frame(self) -> pd.DataFrame:
         """Return a row for each level: categories from which the same levels would be learnt."""
-        columns = zip(self.columns, self.parents, self.parent_codes(), strict=True)
+        parts = zip(self.columns, self.parents, self.parent_codes(), strict=True)
         return pd.DataFrame(
-            {
-                name: pd.Categorical.from_codes(codes, list(labels))
-                for name, labels, codes in columns
-            }
+            {name: pd.Categorical.from_codes(x, pd.Index(labels)) for name, labels, x in parts}
         )
 
     def parent_codes(self) -> tuple[Codes, ...]:
