@@ -216,14 +216,15 @@ def extend_sums(
     encoding, design, places, dropped = spec.encoding.extend_levels(data)
     _check_family(spec.family, encoding, design, dropped)
     sizes = [len(group.levels.labels) for group in encoding.groups]
+    total = products.recoded(places, sizes).add(design)
     extended = replace(
         spec,
-        encoding=encoding,
+        encoding=replace(encoding, nested=total.nested()),
         n_rows=spec.n_rows + design.n,
         dropped=spec.dropped + dropped,
         added_rows=spec.added_rows + design.n,
     )
-    return extended, products.recoded(places, sizes).add(design)
+    return extended, total
 
 
 def _check_functions(functions: Mapping[str, Callable[..., Any]] | None) -> None:

@@ -25,7 +25,7 @@ from hierlm.engines import Choice, settings
 from hierlm.engines.pymc import SAMPLERS, check_sampler
 from hierlm.errors import ConvergenceWarning, DatasetError, HierlmError, HierlmWarning
 from hierlm.families import family_names
-from hierlm.modeling import Model
+from hierlm.modeling import Model, load
 from hierlm.results import Fit
 from hierlm.sources.files import open_file
 from hierlm.tables import WIDTH, columns_of_text, fill
@@ -122,6 +122,13 @@ def _parser() -> _Parser:
     fit.add_argument("--json", action="store_true", help="print JSON, not model and report")
     fit.set_defaults(run=_fit)
 
+    says = "write the report of a saved fit to one file, for a browser or the printer"
+    report = commands.add_parser("report", help=says, description=f"{says.capitalize()}.")
+    report.add_argument("fit", metavar="FIT", help="a file that hierlm fit --out wrote")
+    report.add_argument("-o", "--out", metavar="FILE", help="default: FIT with the ending .html")
+    report.add_argument("--title", metavar="TEXT", help="default: what is modelled")
+    report.add_argument("--question", metavar="TEXT", help="default: what the formula asks")
+    report.set_defaults(run=_report)
     says = "list the bundled data sets, or describe one"
     datasets = commands.add_parser("datasets", help=says, description=f"{says.capitalize()}.")
     datasets.add_argument("name", metavar="NAME", nargs="?", help="the one to describe")
@@ -198,6 +205,17 @@ def _fit(args: argparse.Namespace) -> None:
         raise CommandError(f"--out {error}") from error
     finally:
         print(to_json({"data": found, **document(fit)}) if args.json else fit)
+
+
+def _report(args: argparse.Namespace) -> None:
+    out = args.out or str(Path(args.fit).with_suffix(".html"))
+    if Path(out).resolve() == Path(args.fit).resolve():
+        raise CommandError(f"--out {out!r} is the fit itself.\n  Give the report another name.")
+    check_writable(out)
+    try:
+        print(load(args.fit).report(out, title=args.title, question=args.question))
+    except OSError as error:
+        raise CommandError(f"--out {error}") from error
 
 
 def _datasets(args: argparse.Namespace) -> None:

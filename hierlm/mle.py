@@ -160,10 +160,10 @@ class _Relative:
         return T
 
     def criterion(self, theta: Array, reml: bool) -> float:
-        log_det, quadratic, _, _, D = conditional_mode(self.packed.problem, self.matrix(theta), 1.0)
+        log_det, quadratic, _, _, R = conditional_mode(self.packed.problem, self.matrix(theta), 1.0)
         dof = self.n - self.p if reml else self.n
         if not reml:
-            log_det -= 2.0 * float(np.log(np.diag(D)[len(D) - self.p :]).sum())
+            log_det -= 2.0 * float(np.log(np.diag(R)).sum())
         return float(log_det + dof * (1.0 + np.log(2 * np.pi * quadratic / dof)))
 
 
@@ -187,12 +187,11 @@ def _estimates(
 ) -> MaximumLikelihood:
     problem, c = packed.problem, packed.coefficients
     Lambda = factors.matrix(theta)
-    _, quadratic, u, v, D = conditional_mode(problem, Lambda, 1.0)
+    _, quadratic, u, v, R = conditional_mode(problem, Lambda, 1.0)
     sigma = float(np.sqrt(quadratic / (factors.n - (factors.p if reml else 0))))
-    trailing = apply_scale(problem.pattern, Lambda, v)
+    trailing = apply_scale(problem.pattern, Lambda, v)[packed.columns]
     m1 = len(problem.pattern.factor)
-    R = D[m1:, m1:]
-    inverse = np.linalg.inv(np.tril(R))
+    inverse = np.linalg.inv(R)
     raw = c.to_raw @ (c.reference + trailing[m1:])
     covariance = sigma**2 * c.to_raw @ inverse.T @ inverse @ c.to_raw.T
     se = np.sqrt(np.diag(covariance))

@@ -11,22 +11,18 @@ import numpy as np
 from hierlm import storage
 from hierlm.building import build
 from hierlm.engines import settings
-from hierlm.equations import Equation, equations
 from hierlm.errors import ConvergenceWarning, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
 from hierlm.results import Fit
-from hierlm.rows import ModelRows
 from hierlm.spec import Parameterization
+from hierlm.unfitted import Unfitted
 
 if TYPE_CHECKING:
     import pymc
-    import xarray as xr
-
-    from hierlm.checking import Report
 
 
-class Model(ModelRows):
+class Model(Unfitted):
     """A mixed-model formula read against a table.
 
     Parameters
@@ -81,81 +77,6 @@ class Model(ModelRows):
             functions=functions,
         )
         super().__init__(*found)
-
-    def equations(self, notation: str = "varying_coefficients") -> Equation:
-        """Return the model as an equation.
-
-        Parameters
-        ----------
-        notation : str
-            One of `hierlm.equations.NOTATIONS`: ``"multilevel"``, ``"matrix"``, ``"bayesian"``.
-
-        Returns
-        -------
-        Equation
-            Printed, Unicode for a terminal; in a notebook, typeset; ``latex`` for a document.
-
-        Raises
-        ------
-        FamilyError
-            If no notation is called so, or the family has no such notation.
-        """
-        return equations(self.spec, notation, design=self.design)
-
-    def check(self) -> Report:
-        """Say what the design can and cannot tell, before anything is sampled.
-
-        Which slopes could vary by group (the maximal model), how many covariance parameters are
-        learnt from how many levels, nested or crossed factors, replication, few levels.
-
-        Returns
-        -------
-        Report
-            Sentences to print; ``report.ok`` is whether none is a warning.
-
-        Examples
-        --------
-        >>> import hierlm as hl
-        >>> model = hl.Model("Reaction ~ Days + (1 | Subject)", hl.load_dataset("sleepstudy"))
-        >>> print(model.check().about("slopes")[0].text)
-        Within Subject, Days varies: slopes by Subject are possible.
-        """
-        from hierlm.checking import check_model  # loads scipy.stats
-
-        return check_model(self.spec, self.design, self.frame)
-
-    def prior_predictive(
-        self, *, draws: int = 500, seed: int | np.random.Generator | None = None
-    ) -> xr.DataTree:
-        """Draw parameters from their priors, and responses given them, in NumPy.
-
-        Parameters
-        ----------
-        draws : int
-        seed : int or numpy.random.Generator, optional
-
-        Returns
-        -------
-        xarray.DataTree
-            Groups ``prior``, ``prior_predictive`` and ``observed_data``.
-
-        Raises
-        ------
-        PriorError
-            If a prior is improper, with the name of the parameter.
-        FamilyError
-            If the priors reach means that the family does not have.
-
-        Examples
-        --------
-        >>> import hierlm as hl
-        >>> model = hl.Model("Reaction ~ Days + (Days | Subject)", hl.load_dataset("sleepstudy"))
-        >>> model.prior_predictive(draws=9, seed=1)["prior_predictive"]["Reaction"].shape
-        (1, 9, 180)
-        """
-        from hierlm.simulation import prior_predictive
-
-        return prior_predictive(self.spec, self.design, draws=draws, seed=seed)
 
     def pymc(self) -> pymc.Model:
         """Return a fresh PyMC model: the specification that every engine is held to.

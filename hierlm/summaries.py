@@ -18,6 +18,7 @@ from hierlm import names
 from hierlm.design import Design, GroupEncoding
 from hierlm.errors import DataError, did_you_mean
 from hierlm.spec import ModelSpec
+from hierlm.tables import Table
 
 if TYPE_CHECKING:
     from hierlm.design.crossproducts import CrossProducts
@@ -137,8 +138,8 @@ def summary(
     ]
     if not tables:
         statistics = ("ess_bulk", "ess_tail", "r_hat", "mcse_mean", "mcse_sd")
-        return pd.DataFrame(columns=["mean", "sd", *interval.columns, *statistics], dtype=float)
-    return pd.concat([pd.DataFrame(table) for table in tables])
+        return Table(columns=["mean", "sd", *interval.columns, *statistics], dtype=float)
+    return Table(pd.concat([pd.DataFrame(table) for table in tables]))
 
 
 def tabulate(draws: Array, index: pd.Index, interval: Interval) -> pd.DataFrame:
@@ -152,7 +153,7 @@ def tabulate(draws: Array, index: pd.Index, interval: Interval) -> pd.DataFrame:
     """
     bounds = interval.of(draws)
     lower, upper = interval.columns
-    return pd.DataFrame(
+    return Table(
         {
             "mean": draws.mean(axis=-1),
             "sd": draws.std(axis=-1, ddof=1) if draws.shape[-1] > 1 else np.nan,
@@ -283,7 +284,7 @@ def _index(group: GroupEncoding, coefs: Sequence[str]) -> pd.MultiIndex:
 
 def _summarized(mean: Array, sd: Array, index: pd.Index) -> pd.DataFrame:
     """Return the table of effects of which means and sds were kept: without intervals."""
-    return pd.DataFrame({"mean": mean.ravel(), "sd": sd.ravel()}, index=index)
+    return Table({"mean": mean.ravel(), "sd": sd.ravel()}, index=index)
 
 
 def varcorr(
@@ -312,8 +313,8 @@ def varcorr(
         }
         columns |= {f"cor[{name}]": matrix[:, k] for k, name in enumerate(group.coefs)}
         index = pd.MultiIndex.from_product([[group.factor], group.coefs], names=["group", "coef"])
-        tables.append(pd.DataFrame(columns, index=index))
-    return pd.concat(tables) if tables else pd.DataFrame()
+        tables.append(Table(columns, index=index))
+    return pd.concat(tables) if tables else Table()
 
 
 def shapes(spec: ModelSpec, idata: xr.DataTree, interval: Interval) -> pd.DataFrame:

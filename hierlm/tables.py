@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 WIDTH = 96
+_PRINTED = 100  # columns of a table that goes to no terminal
 
 
 def fill(text: str, bullet: str = "", width: int = WIDTH) -> str:
@@ -92,3 +99,48 @@ def supported(value: float, mcse: float, *, missing: str = "-") -> str:
     decimals = math.floor(-math.log10(mcse))
     rounded = round(value, decimals)
     return f"{rounded if rounded else 0.0:.{max(decimals, 0)}f}"
+
+
+class Table(pd.DataFrame):
+    """A data frame that prints all its columns, in blocks where the terminal is narrow.
+
+    Numbers print with three or four digits, unless they have been rounded; their values have all
+    digits.
+    """
+
+    @property
+    def _constructor(self) -> type[Table]:
+        return Table
+
+    def __repr__(self) -> str:
+        plain = self.columns.nlevels == 1 and self.columns.is_unique and not self.empty
+        formats: Any = {name: _format_of(self[name]) for name in self if plain}
+        if not plain:
+            return super().__repr__()
+        numbers = map(pd.api.types.is_numeric_dtype, self.dtypes)
+        most = pd.get_option("display.max_rows")
+        return self.to_string(
+            formatters={name: written for name, written in formats.items() if written},
+            # two spaces between columns of numbers, as pandas has them without formatters
+            header=[f" {name}" if n else str(name) for name, n in zip(self, numbers, strict=True)],
+            line_width=shutil.get_terminal_size().columns if sys.stdout.isatty() else _PRINTED,
+            max_rows=most,
+            min_rows=pd.get_option("display.min_rows"),
+            show_dimensions=most is not None and 0 < most < len(self),
+        )
+
+
+def _format_of(column: pd.Series[Any]) -> Callable[[float], str] | None:
+    """Return how numbers are written: with as many decimals as the smallest needs.
+
+    None for pandas to decide: no floats, or numbers that have been rounded.
+    """
+    if column.dtype.kind != "f":
+        return None
+    values = column.to_numpy()
+    finite = values[np.isfinite(values)]
+    if np.array_equal(finite, np.round(finite, 4)):
+        return None
+    smallest = np.abs(finite[finite != 0]).min()
+    decimals = max(1, 2 - int(np.floor(np.log10(smallest))))
+    return lambda x: f" {x:.{decimals}f}" if decimals <= 4 else f" {x:.3g}"

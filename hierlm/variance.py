@@ -282,12 +282,14 @@ def _residual_variance(spec: ModelSpec, design: Design, idata: xr.DataTree) -> A
         return np.square(shapes["sigma"])
     if link == "log" and mean <= 0:
         raise FamilyError(
-            f"the intraclass correlation takes the logarithm of the mean response, {mean[0]:g}."
+            "the variance of a response on the scale of the log link is that at the mean response, "
+            f"which is {mean[0]:g} and has no logarithm.\n  bayes_r2() needs none."
         )
     if link == "log":
         return np.log1p(_variance(family, mean, shapes) / np.square(mean))
     raise FamilyError(
-        f"the intraclass correlation is not defined for family {family.name} with the {link} link."
+        f"with family {family.name} and the {link} link a response has no variance on the scale of "
+        "the link, which icc() and r2() divide.\n  bayes_r2() is on the scale of the response."
     )
 
 

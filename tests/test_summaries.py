@@ -12,6 +12,7 @@ from helpers.fits import synthetic_fit
 
 import hierlm as hl
 from hierlm import names
+from hierlm.tables import Table
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +251,9 @@ def test_icc_without_a_definition_says_so() -> None:
     rng = np.random.default_rng(1)
     data = pd.DataFrame({"y": rng.poisson(9, 60), "g": np.repeat(list("abcdef"), 10)})
     fit = synthetic_fit(hl.Model("y ~ 1 | g", data, family="poisson", link="sqrt"))
-    with pytest.raises(hl.FamilyError, match="not defined for family poisson with the sqrt"):
+    with pytest.raises(
+        hl.FamilyError, match="family poisson and the sqrt link a response has no variance"
+    ):
         fit.icc()
 
 
@@ -308,3 +311,22 @@ def test_names_of_posterior_variables(crossed: hl.Fit) -> None:
         "constant_data",
     }
     assert crossed.idata["observed_data"]["diameter"].sizes == {"__obs__": 144}
+
+
+def test_a_table_prints_every_column(fit: hl.Fit) -> None:
+    table = fit.hypothesis(["Days > 5", "r_Subject[308,Days] > r_Subject[309,Days]"])
+    text = repr(table)
+    assert all(name in text for name in table.columns)
+    assert "..." not in text
+    assert max(map(len, text.splitlines())) <= 100
+    shown = repr(fit.shrinkage())
+    assert all(name in shown for name in ("no_pooling", "population", "pooling", "reason"))
+
+
+def test_a_table_prints_what_its_numbers_need() -> None:
+    table = Table({"a": [251.51234, 10.4567], "b": [np.inf, 1.23456e-9], "c": [250.0, np.nan]})
+    lines = [line.split() for line in repr(table).splitlines()]
+    assert lines[1:] == [["0", "251.5", "inf", "250.0"], ["1", "10.5", "1.23e-09", "NaN"]]
+    assert repr(table.round(1)) == repr(pd.DataFrame(table).round(1))
+    assert type(table.loc[:, ["a"]]) is Table
+    assert repr(Table()) == repr(pd.DataFrame()).replace("DataFrame", "Table")

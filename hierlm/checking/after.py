@@ -21,6 +21,7 @@ from hierlm.design import Design
 from hierlm.errors import DataError
 from hierlm.simulation.responses import Values
 from hierlm.spec import ModelSpec
+from hierlm.tables import Table
 
 _WORTH_A_WARNING = 0.01
 _WORTH_A_NOTE = 0.05
@@ -204,4 +205,4 @@ def residual_tests(
         raise DataError(f"groups is {groups!r}; allowed: 'all', 'new'.")
     index = pd.Index([test.name for test in found], name="test")
     rows = [(test.observed, test.expected, test.p_value) for test in found]
-    return pd.DataFrame(rows, index=index, columns=["observed", "expected", "p_value"])
+    return Table(rows, index=index, columns=["observed", "expected", "p_value"])

@@ -4,9 +4,11 @@ With F the distribution function of a parameter's prior, :math:`F(\theta_s)` of 
 is uniform where the data say nothing; Kolmogorov's distance from uniform, and the widths of prior
 and posterior, say how much they do. A
 covariance is close to rank-deficient where the smallest eigenvalue of its correlation matrix is
-below 0.05 in a good part of the draws; an sd may be zero where its posterior has more mass next to
-zero than its prior, which is the Savage-Dickey ratio for zero (Dickey and Lientz 1970,
-doi:10.1214/aoms/1177697203). Both are what lme4 calls a singular fit, without its cliff.
+below 0.05 in a good part of the draws; an sd may be zero where zero is within reach of its
+posterior, and the posterior has more mass next to zero than the prior, which is the Savage-Dickey
+ratio for zero (Dickey and Lientz 1970, doi:10.1214/aoms/1177697203). Next to zero is near on the
+scale of the posterior: of a wide prior the lowest twentieth may hold all of a posterior that is
+far from zero. Both are what lme4 calls a singular fit, without its cliff.
 """
 
 from __future__ import annotations
@@ -29,7 +31,11 @@ _AS_WIDE = 0.8  # if the posterior is also nearly as wide as the prior
 _WEAK = 0.6  # width of the posterior over that of the prior
 _FLAT_EIGENVALUE = 0.05
 _OFTEN = 0.25
-_NEXT_TO_ZERO = 0.05  # of the prior's mass
+_NEXT_TO_ZERO = 0.25  # of the posterior's median
+_WITHIN_REACH = (
+    0.05  # of the posterior next to zero: 0.13 of a half-normal, 0.03 at 2.5 sds from it
+)
+_FAVOURED = 1.5
 
 
 def learning(spec: ModelSpec, values: Values) -> Iterator[Finding]:
@@ -113,15 +119,15 @@ def _zero_sds(found: list[Learnt]) -> Iterator[Finding]:
     for item in found:
         if item.kind != "sd":
             continue
-        near = float(item.prior.ppf(_NEXT_TO_ZERO))
-        share = float(np.mean(item.draws < near))
-        if share > 1.5 * _NEXT_TO_ZERO:
+        near = _NEXT_TO_ZERO * float(np.median(item.draws))
+        share, before = float(np.mean(item.draws < near)), float(item.prior.cdf(near))
+        if share > max(_WITHIN_REACH, _FAVOURED * before):
             yield Finding(
                 "note",
                 "rank",
                 f"{item.name} may be zero: {share:.0%} of its posterior is below {near:.2g}, where "
-                f"its prior has {_NEXT_TO_ZERO:.0%}, so the data favour no variation by a factor "
-                f"of about {share / _NEXT_TO_ZERO:.1f}. lme4 would call such a fit singular. "
+                f"its prior has {100 * before:.2g}%, so the data favour no variation by a "
+                f"factor of about {share / before:.2g}. lme4 would call such a fit singular. "
                 "Here it is no error: keep the term if the design has it.",
             )
 

@@ -23,6 +23,7 @@ from hierlm.errors import DataError, did_you_mean
 from hierlm.simulation.responses import chunks, draw_responses
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval
+from hierlm.tables import Table
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -153,7 +154,7 @@ def predictive_checks(
     index: pd.Index = pd.Index(list(functions), name="statistic")
     if by is not None:
         index = pd.MultiIndex.from_product([levels, functions], names=[by, "statistic"])
-    return pd.DataFrame(columns, index=index)
+    return Table(columns, index=index)
 
 
 def _functions(statistics: Sequence[str] | Mapping[str, Statistic]) -> Mapping[str, Statistic]:

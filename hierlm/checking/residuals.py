@@ -78,7 +78,9 @@ class Predicted:
 
     @property
     def mean(self) -> Array:
-        """Expected responses, an array of shape (S, n)."""
+        """Expected responses, an array of shape (S, n); the centre of a student, as in `epred`."""
+        if self.spec.family.name == "student":  # no mean where nu is one or less
+            return self.mu
         return self.spec.family.mean(self.mu, **self.shapes)
 
     @property
@@ -143,6 +145,7 @@ def residuals(
     found = np.empty(design.n)
     for rows in chunks(design.n, len(values[names.BETA])):
         found[rows] = _of_rows(Predicted.of(spec, rows_of(design, rows), values), kind, rng)
+    _check_defined(spec, kind, found)
     return pd.Series(found, index=pd.RangeIndex(design.n, name="row"), name=f"{kind} residual")
 
 
@@ -156,11 +159,7 @@ def _of_rows(predicted: Predicted, kind: Kind, rng: np.random.Generator) -> Arra
     if kind == "response":
         return np.asarray(raw)
     own = np.broadcast_to(predicted.variance, predicted.mu.shape)
-    if not np.isfinite(own).all():
-        raise FamilyError(
-            "a student response has no variance in draws with nu of two or less, and so no "
-            "Pearson residual.\n  Use kind='quantile'."
-        )
+    own = np.where(np.isfinite(own), own, np.nan)
     return np.asarray(raw / np.sqrt(own.mean(axis=0) + predicted.mean.var(axis=0)))
 
 
@@ -200,6 +199,21 @@ def residual_draws(
         dims=(*names.SAMPLE_DIMS, names.OBS),
         coords=coords | {names.OBS: np.arange(design.n)},
         name=f"{kind} residual",
+    )
+
+
+def _check_defined(spec: ModelSpec, kind: Kind, found: Array) -> None:
+    """Raise where draws have no variance, or no mean that the family could have."""
+    if np.isfinite(found).all():
+        return
+    if spec.family.name == "student":
+        raise FamilyError(
+            "a student response has no variance in draws with nu of two or less, and so no "
+            "Pearson residual.\n  Use kind='quantile'."
+        )
+    raise FamilyError(
+        f"in some draws the mean is none that a {spec.family.name} response can have: with the "
+        f"{spec.family.link.name} link new effects may bring it there.\n  Use groups='all'."
     )
 
 

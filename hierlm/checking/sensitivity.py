@@ -33,6 +33,7 @@ from hierlm.errors import DataError, did_you_mean
 from hierlm.simulation.responses import Values, chunks, linear_predictor, rows_of, shapes_of
 from hierlm.spec import ModelSpec
 from hierlm.summaries import interesting
+from hierlm.tables import Table
 
 Array = NDArray[np.float64]
 
@@ -81,9 +82,9 @@ def prior_sensitivity(
         }
     )
     found = {part: arviz_stats.psense(tree, group=part) for part in ("prior", "likelihood")}
-    frame = pd.DataFrame(
-        {part: _flat(sensitivity) for part, sensitivity in found.items()}
-    ).rename_axis("parameter")
+    frame = Table({part: _flat(sensitivity) for part, sensitivity in found.items()}).rename_axis(
+        "parameter"
+    )
     frame["diagnosis"] = [
         _diagnosis(prior, likelihood, threshold)
         for prior, likelihood in frame.to_numpy(dtype=np.float64)

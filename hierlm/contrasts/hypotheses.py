@@ -184,10 +184,10 @@ def _point(
     ratio, mcse = posterior.value / scale, np.nan
     if posterior.near:
         mcse = ratio * np.hypot(posterior.error / posterior.value, prior.error / prior.value)
-    how = "exact prior" if prior.exact else "prior by draws"
+    how = [_POINT, *([] if prior.exact else ["prior drawn"]), *([] if posterior.near else ["tail"])]
     return {
         "evidence_ratio": ratio,
         "mcse_ratio": mcse,
         "post_prob": ratio / (1 + ratio),
-        "method": f"{_POINT}, {how}" + ("" if posterior.near else ", normal tail"),
+        "method": ", ".join(how),
     }

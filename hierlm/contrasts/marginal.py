@@ -6,12 +6,14 @@ against :math:`\mu_s(x_{lo})`, everything else as it is, and a slope the derivat
 Greifer and Heiss 2024, doi:10.18637/jss.v111.i09). Averages are taken draw by draw; a ratio or an
 odds ratio is that of averages, not the average of ratios.
 
-A derivative is a difference quotient of five points h = 1e-3 times the range of x apart,
+A derivative is a difference quotient of five points,
 
 .. math:: \mu'(x) \approx \frac{\mu(x-2h) - 8\mu(x-h) + 8\mu(x+h) - \mu(x+2h)}{12h}
 
 exact for polynomials of degree four, one-sided within 2h of the ends of the data, so that a
-logarithm or a spline is not asked for what it has never seen.
+logarithm or a spline is not asked for what it has never seen. h is 1e-3 times the range of x; of
+an x that does not change sign, 1e-3 times x itself where that is less: a logarithm bends on the
+scale of x, which may be a small part of the range.
 """
 
 from __future__ import annotations
@@ -30,12 +32,14 @@ from hierlm.contrasts.rows import By, Predictions, Rows
 from hierlm.contrasts.variables import Contrast, Step, Variable, find_variable, steps, variables
 from hierlm.errors import DataError, did_you_mean
 from hierlm.summaries import Interval, tabulate
+from hierlm.tables import Table
 
 Array = NDArray[np.float64]
 type Comparison = Literal["difference", "ratio", "lnratio", "lnor"]
 type Named = str | Sequence[str] | None
 
 _H = 1e-3
+_LEAST = 1e-8  # of the range: below it h would be lost in rounding
 _CENTRAL = (np.array([-2.0, -1.0, 1.0, 2.0]), np.array([1.0, -8.0, 8.0, -1.0]) / 12)
 _FORWARD = (np.array([0.0, 1.0, 2.0, 3.0, 4.0]), np.array([-25.0, 48.0, -36.0, 16.0, -3.0]) / 12)
 
@@ -171,7 +175,7 @@ def _slope(rows: Rows, fitted: pd.Series[Any], variable: Variable) -> Question:
     own = fitted.to_numpy(dtype=np.float64)
     x = rows.column(variable.name).to_numpy(dtype=np.float64)
     lower, upper = own.min(), own.max()
-    h = _H * ((upper - lower) or max(abs(upper), 1.0))
+    h = _steps(x, own)
     forward = (x >= lower) & (x < lower + 2 * h)
     backward = (x <= upper) & (x > upper - 2 * h)
     one_sided = forward.any() or backward.any()
@@ -192,6 +196,16 @@ def _slope(rows: Rows, fitted: pd.Series[Any], variable: Variable) -> Question:
         for shift, factor in zip(points, factors, strict=True)
     )
     return Question({"term": variable.name, "contrast": "dY/dX"}, parts, _total)
+
+
+def _steps(x: Array, fitted: Array) -> Array:
+    """Return h for every x, given the values of the fit."""
+    span = np.ptp(fitted) or max(float(np.abs(fitted).max()), 1.0)
+    if fitted.min() < 0 < fitted.max():
+        return np.full_like(x, _H * span)
+    # zero has no size of its own: that of the smallest value which has one
+    least = np.min(np.abs(fitted), where=fitted != 0, initial=span)
+    return _H * np.clip(np.abs(x), max(least, _LEAST * span), span)
 
 
 def _total(*parts: Array) -> Array:
@@ -246,7 +260,7 @@ def table(rows: Rows, questions: Sequence[Question], by: By, interval: Interval)
             own.columns = [f"{c}_value" if c in found else c for c in own]
             found = pd.concat([own, found], axis=1)
         tables.append(found)
-    result = pd.concat(tables)
+    result = Table(pd.concat(tables))
     result.attrs = {"groups": rows.groups, "scale": rows.scale}
     return result
 

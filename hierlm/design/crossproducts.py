@@ -116,12 +116,12 @@ class CrossProducts:
     @classmethod
     def zero(cls, design: Design) -> CrossProducts:
         """Return the cross-products of no rows, shifted by the means of `design`."""
-        X = design.X[:, _slopes(design)]
-        P = 1 + X.shape[1]
+        slopes = _slopes(design)
+        P = 1 + len(slopes)
         y = design.response if design.offset is None else design.response - design.offset
         blocks = design.blocks
         return cls(
-            x0=X.mean(axis=0) if len(X) else np.zeros(P - 1),
+            x0=design.X.mean(axis=0)[slopes] if design.n else np.zeros(P - 1),
             y0=float(y.mean()) if len(y) else 0.0,
             n=0.0,
             log_known=0.0,
@@ -193,6 +193,19 @@ class CrossProducts:
             pairs={key: pair + other.pairs[key] for key, pair in self.pairs.items()},
         )
 
+    def cells(self, a: int, b: int) -> tuple[Codes, Array]:
+        """Return the pairs of levels of factors a and b that occur, and their blocks Z_a'Z_b.
+
+        Returns
+        -------
+        ndarray of shape (c, 2), int64
+        ndarray of shape (c, qa, qb)
+        """
+        if a < b:
+            return self.pairs[a, b].cells, self.pairs[a, b].ZZ
+        pair = self.pairs[b, a]
+        return pair.cells[:, ::-1], pair.ZZ.transpose(0, 2, 1)
+
     def shifted(self, x0: Array, y0: float) -> CrossProducts:
         """Return the same cross-products around other shifts."""
         if y0 == self.y0 and np.array_equal(x0, self.x0):
@@ -212,6 +225,15 @@ class CrossProducts:
                 FactorProducts(f.ZZ, f.ZU @ A, f.Zy + step * f.ZU[:, :, 0]) for f in self.factors
             ),
         )
+
+    def nested(self) -> frozenset[tuple[int, int]]:
+        """Return the positions (inner, outer) of factors nested in one another in these rows."""
+        found = set()
+        for (a, b), pair in self.pairs.items():
+            for side, key in enumerate([(a, b), (b, a)]):
+                if len(np.unique(pair.cells[:, side])) == len(pair.cells):
+                    found.add(key)
+        return frozenset(found)
 
     def recoded(self, places: Sequence[Codes], sizes: Sequence[int]) -> CrossProducts:
         """Return the same sums where factors have further levels.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +24,7 @@ from hierlm.design.frames import (
     weighty_rows,
 )
 from hierlm.design.joining import join
-from hierlm.design.levels import Levels
+from hierlm.design.levels import Levels, lies_in
 from hierlm.design.precheck import check_before
 from hierlm.design.values import RowValues, learn_row_values, learn_weights
 from hierlm.errors import FormulaError
@@ -96,6 +97,8 @@ class Encoding:
         One per grouping factor.
     values : RowValues
         Response, trials, weights, known sds and offsets.
+    nested : frozenset of (int, int)
+        Positions (inner, outer) of grouping factors: each level of one lies in one of the other.
     """
 
     formula: Formula
@@ -103,6 +106,7 @@ class Encoding:
     common: Columns
     groups: tuple[GroupEncoding, ...]
     values: RowValues
+    nested: frozenset[tuple[int, int]]
 
     @classmethod
     def learn(
@@ -153,7 +157,7 @@ class Encoding:
             groups.append(group)
             blocks.append(block)
         values = learn_row_values(formula, coded, env)
-        encoding = cls(formula, predictors, common, tuple(groups), values)
+        encoding = cls(formula, predictors, common, tuple(groups), values, _nesting(blocks))
         design = Design(X, common.names, tuple(blocks), **values.apply(coded))
         return encoding, design, frame, dropped
 
@@ -215,7 +219,8 @@ class Encoding:
             group.extended(block, frame, coded)
             for group, block in zip(self.groups, design.blocks, strict=True)
         ]
-        encoding = replace(self, groups=tuple(group for group, _ in pairs))
+        nested = _nesting([block for _, block in pairs])
+        encoding = replace(self, groups=tuple(group for group, _ in pairs), nested=nested)
         values = {
             name: None if new is None else np.concatenate([getattr(design, name), new])
             for name, new in self.values.apply(coded).items()
@@ -306,6 +311,14 @@ def _learn_group(
         )
     Z = np.hstack(matrices)
     return group, GroupBlock(factor, levels.labels, group.coefs, group.covariance, codes, Z)
+
+
+def _nesting(blocks: list[GroupBlock]) -> frozenset[tuple[int, int]]:
+    return frozenset(
+        (i, j)
+        for (i, inner), (j, outer) in itertools.permutations(enumerate(blocks), 2)
+        if inner.n_levels >= outer.n_levels and lies_in(inner.codes, outer.codes)
+    )
 
 
 def learn_predictors(

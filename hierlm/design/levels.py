@@ -179,6 +179,21 @@ class Levels:
         return _unmix(self.cells, self.parents)
 
 
+def lies_in(inner: Codes, outer: Codes) -> bool:
+    """Return whether rows with the same code `inner` always have the same code `outer`.
+
+    Examples
+    --------
+    >>> lies_in(np.array([0, 1, 1, 2]), np.array([0, 0, 0, 1]))
+    True
+    >>> lies_in(np.array([0, 0, 0, 1]), np.array([0, 1, 1, 2]))
+    False
+    """
+    found = np.zeros(inner.max(initial=-1) + 1, np.int64)
+    found[inner] = outer
+    return bool(np.array_equal(found[inner], outer))
+
+
 def _unmix(cells: Sequence[Codes], parents: tuple[tuple[str, ...], ...]) -> tuple[Codes, ...]:
     """Return the code of each column, for every combination of them all."""
     before, found = np.arange(len(cells[-1])), []

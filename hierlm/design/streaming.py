@@ -300,7 +300,7 @@ def _learn(formula: Formula, found: _Found) -> Encoding:
         )
         groups.append(GroupEncoding(factor, found.levels[bars[0].factor], learnt))
     values = learn_row_values(formula, coded, env)
-    return Encoding(formula, found.predictors, common, tuple(groups), values)
+    return Encoding(formula, found.predictors, common, tuple(groups), values, frozenset())
 
 
 def _refuse_number_factors(formula: Formula, numbers: Iterable[str]) -> None:
@@ -372,7 +372,7 @@ def _second_pass(
         )
         for group in encoding.groups
     )
-    learnt = replace(encoding, common=common.result(), groups=groups)
+    learnt = replace(encoding, common=common.result(), groups=groups, nested=products.nested())
     spreads = {factor: [bar.own for bar in found] for factor, found in bars.items()}
     return Streamed(learnt, products, n, dropped, response, common.own, spreads, triangle)
 

@@ -18,6 +18,7 @@ from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
 from hierlm.engines.moments import EffectSummary
+from hierlm.engines.nesting import trailing_size
 from hierlm.engines.nuts import run_nutpie
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
@@ -56,8 +57,8 @@ class CollapsedEngine(Engine):
         trailing = trailing_size(spec)
         if trailing > MAX_TRAILING:
             return (
-                f"with the largest factor eliminated, {trailing:,} columns would be left, and "
-                f"each gradient would factor them (at most {MAX_TRAILING:,})"
+                f"with the largest factor eliminated, as much as {trailing:,} dense columns would "
+                f"be left, and each gradient would factor them (at most {MAX_TRAILING:,})"
             )
         return None
 
@@ -93,12 +94,6 @@ def _is_sampled(item: Assigned) -> bool:
     """Whether NUTS samples a parameter: it is neither fixed nor a coefficient integrated out."""
     integrated = item.kind == "coefficient" and isinstance(item.prior, Normal | Flat)
     return not integrated and not isinstance(item.prior, Fixed)
-
-
-def trailing_size(spec: ModelSpec) -> int:
-    """Return how many columns are left when the largest factor is eliminated."""
-    sizes = sorted(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
-    return sum(sizes[:-1]) + len(spec.coefs)
 
 
 def _check_size(spec: ModelSpec, settings: Settings) -> None:

@@ -64,7 +64,7 @@ def draw_parts(
         s = at.stop - at.start
         levels, trailing = np.empty((s, J, q)), np.empty((s, m))
         noise = rng.standard_normal((s, J * q + m))
-        draw_effects(xs[at], noise, problem, packed.layout, levels, trailing)
+        draw_effects(xs[at], noise, problem, packed.layout, packed.columns, levels, trailing)
         return _named(spec, packed, at, levels, trailing)
 
     with ThreadPoolExecutor(cores) as pool:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.design.crossproducts import CrossProducts, FactorProducts
-from hierlm.kernels.lapack import addresses
+from hierlm.engines.trailing import Trailing
+from hierlm.kernels.envelope import Envelope
 from hierlm.kernels.posterior import Layout
 from hierlm.kernels.priors import WIDTH, prior_row
 from hierlm.kernels.problem import Pattern, Problem
@@ -17,6 +18,7 @@ from hierlm.priors import LKJ, Fixed, Flat, Normal, Prior
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,8 @@ class Packed:
     coefficients : Coefficients
     order : tuple of int
         Positions of the grouping factors in the specification, the eliminated one first.
+    columns : ndarray of shape (m,), int64
+        The trailing columns of the other factors, in that order, and of the coefficients.
     start : ndarray of shape (d,)
         Coordinates to start from.
     """
@@ -64,6 +68,7 @@ class Packed:
     layout: Layout
     coefficients: Coefficients
     order: tuple[int, ...]
+    columns: Index
     start: Array
 
 
@@ -75,12 +80,11 @@ def pack(spec: ModelSpec, products: CrossProducts) -> Packed:
     spec : ModelSpec
     products : CrossProducts
     """
-    sizes = [f.Zy.size for f in products.factors]
-    order = tuple(sorted(range(len(sizes)), key=lambda k: -sizes[k]))
     coefficients = _coefficients(spec, products)
-    problem = _problem(spec, products, coefficients, order)
-    layout, start = _layout(spec, products, coefficients, order, problem)
-    return Packed(problem, layout, coefficients, order, start)
+    trailing = Trailing.of(products, len(coefficients.collapsed))
+    problem = _problem(spec, products, coefficients, trailing)
+    layout, start = _layout(spec, products, coefficients, trailing.order, problem)
+    return Packed(problem, layout, coefficients, trailing.order, trailing.columns, start)
 
 
 def _coefficients(spec: ModelSpec, products: CrossProducts) -> Coefficients:
@@ -133,59 +137,36 @@ def _least_squares(products: CrossProducts, basis: Array, priors: list[Prior]) -
 
 
 def _problem(
-    spec: ModelSpec, products: CrossProducts, coefficients: Coefficients, order: tuple[int, ...]
+    spec: ModelSpec, products: CrossProducts, coefficients: Coefficients, trailing: Trailing
 ) -> Problem:
-    c, basis = coefficients, coefficients.basis
+    c, basis, envelope = coefficients, coefficients.basis, trailing.envelope(products)
     X, N = basis[:, c.collapsed], basis[:, c.kept]
     # the residual e = (y - y0) - U r
     r = basis @ c.reference
     r[0] -= products.y0
     Ue = products.Uy - products.UU @ r
     ee = products.yy - 2 * r @ products.Uy + r @ products.UU @ r
-    factors = [products.factors[k] for k in order]
-    Zes = [f.Zy - f.ZU @ r for f in factors] or [np.zeros((0, 1))]
-    rest = factors[1:]
-    first = factors[0] if factors else FactorProducts.zero(0, 1, len(r))  # a plain regression
-    J, q = first.Zy.shape
-    m1 = sum(f.Zy.size for f in rest)
-    pc = len(c.collapsed)
-    K, Ke = np.zeros((m1 + pc, m1 + pc)), np.zeros(m1 + pc)
-    KN = np.zeros((m1 + pc, len(c.kept)))
-    starts = np.cumsum([0, *(f.Zy.size for f in rest)])
-    for i, f in enumerate(rest):
-        at = slice(starts[i], starts[i + 1])
-        K[at, at] = _block_diagonal(f.ZZ)
-        K[at, m1:] = (f.ZU @ X).reshape(f.Zy.size, pc)
-        K[m1:, at] = K[at, m1:].T
-        Ke[at] = Zes[i + 1].ravel()
-        KN[at] = (f.ZU @ N).reshape(f.Zy.size, len(c.kept))
-        for j in range(i + 1, len(rest)):
-            block = _pair_matrix(products, order[1 + i], order[1 + j])
-            K[at, starts[j] : starts[j + 1]] = block
-            K[starts[j] : starts[j + 1], at] = block.T
-    K[m1:, m1:], Ke[m1:], KN[m1:] = X.T @ products.UU @ X, X.T @ Ue, X.T @ products.UU @ N
-    ptr, cols, vals = _pattern(products, order, starts, J, q)
-    pattern = Pattern(
-        ptr=ptr,
-        cols=cols,
-        vals=vals,
-        factor=np.repeat(np.arange(1, len(factors)), [f.Zy.size for f in rest]).astype(np.int64),
-        coef=np.concatenate(
-            [np.zeros(0), *(np.tile(np.arange(f.Zy.shape[1]), len(f.Zy)) for f in rest)]
-        ).astype(np.int64),
-        sizes=np.array([f.Zy.shape[1] for f in factors] or [1], np.int64),
-    )
+    factors = [products.factors[k] for k in trailing.order]
+    # without factors, a plain regression
+    first = factors[0] if factors else FactorProducts.zero(0, 1, len(r))
+    m1 = len(trailing.factor)
+    Ke, KN = np.zeros(len(envelope.at)), np.zeros((len(envelope.at), len(c.kept)))
+    for f, start in zip(factors[1:], trailing.starts, strict=True):
+        at = start[:, None] + np.arange(f.Zy.shape[1])
+        Ke[at], KN[at] = f.Zy - f.ZU @ r, f.ZU @ N
+    Ke[m1:], KN[m1:] = X.T @ Ue, X.T @ products.UU @ N
     precision, h, constant, log_constant = _normal_prior(spec, c)
     return Problem(
         n=products.n,
         log_constant=-0.5 * products.n * np.log(2 * np.pi) - products.log_known + log_constant,
         ee=float(ee),
         ZZ=_levels_last(first.ZZ),
-        Ze=_levels_last(Zes[0]),
+        Ze=_levels_last(first.Zy - first.ZU @ r),
         ZX=_levels_last(first.ZU @ X),
         ZN=_levels_last(first.ZU @ N),
-        pattern=pattern,
-        K=K,
+        pattern=_pattern(products, trailing),
+        envelope=envelope,
+        K=_trailing_products(products, trailing, envelope, X),
         Ke=Ke,
         KN=KN,
         Ne=N.T @ Ue,
@@ -193,7 +174,6 @@ def _problem(
         precision=precision,
         h=h,
         c=constant,
-        lapack=addresses(),
     )
 
 
@@ -201,51 +181,51 @@ def _levels_last(x: Array) -> Array:
     return np.ascontiguousarray(np.moveaxis(x, 0, -1))
 
 
-def _block_diagonal(blocks: Array) -> Array:
-    J, q, _ = blocks.shape
-    out = np.zeros((J, q, J, q))
-    out[np.arange(J), :, np.arange(J), :] = blocks
-    return out.reshape(J * q, J * q)
+def _trailing_products(
+    products: CrossProducts, trailing: Trailing, envelope: Envelope, X: Array
+) -> Array:
+    """Return the cross-products of the trailing columns, within their envelope."""
+    m1, pc = len(trailing.factor), X.shape[1]
+    K = np.zeros(int(envelope.at[-1] + envelope.end[-1]) if m1 + pc else 0)
+
+    def put(rows: Index, columns: Index, blocks: Array) -> None:
+        """Place blocks of shape (b, r, c) at the first rows and columns given."""
+        i = rows[:, None, None] + np.arange(blocks.shape[1])[:, None]
+        K[envelope.at[i] + columns[:, None, None] + np.arange(blocks.shape[2])] = blocks
+
+    for i, (a, start) in enumerate(zip(trailing.order[1:], trailing.starts, strict=True)):
+        f = products.factors[a]
+        put(start, start, f.ZZ)
+        put(np.full(len(start), m1), start, (f.ZU @ X).transpose(0, 2, 1))
+        for b, other in zip(trailing.order[2 + i :], trailing.starts[i + 1 :], strict=True):
+            cells, blocks = products.cells(a, b)
+            rows, columns = other[cells[:, 1]], start[cells[:, 0]]
+            put(rows, columns, blocks.transpose(0, 2, 1))
+    put(np.full(1, m1), np.full(1, m1), (X.T @ products.UU @ X).reshape(1, pc, pc))
+    return K
 
 
-def _cells(products: CrossProducts, a: int, b: int) -> tuple[NDArray[np.int64], Array]:
-    """Return the observed pairs of levels of factors a and b, and their blocks Z_a'Z_b."""
-    if a < b:
-        pair = products.pairs[a, b]
-        return pair.cells, pair.ZZ
-    pair = products.pairs[b, a]
-    return pair.cells[:, ::-1], pair.ZZ.transpose(0, 2, 1)
-
-
-def _pair_matrix(products: CrossProducts, a: int, b: int) -> Array:
-    cells, blocks = _cells(products, a, b)
-    Ja, qa = products.factors[a].Zy.shape
-    Jb, qb = products.factors[b].Zy.shape
-    out = np.zeros((Ja, qa, Jb, qb))
-    out[cells[:, 0], :, cells[:, 1], :] = blocks
-    return out.reshape(Ja * qa, Jb * qb)
-
-
-def _pattern(
-    products: CrossProducts, order: tuple[int, ...], starts: Array, J: int, q: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-    """Return ptr, cols and vals: the trailing columns that each level of the first meets."""
-    level, column, values = [], [], []
-    for i, other in enumerate(order[1:]):
-        cells, blocks = _cells(products, order[0], other)
+def _pattern(products: CrossProducts, trailing: Trailing) -> Pattern:
+    """Return which trailing columns each level of the first factor meets."""
+    order = trailing.order
+    J, q = products.factors[order[0]].Zy.shape if order else (0, 1)
+    level, column, values = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], [np.zeros((q, 0))]
+    for other, start in zip(order[1:], trailing.starts, strict=True):
+        cells, blocks = products.cells(order[0], other)
         width = blocks.shape[2]
         level.append(np.repeat(cells[:, 0], width))
-        column.append(
-            (starts[i] + cells[:, 1, None] * width + np.arange(width)).ravel().astype(np.int64)
-        )
+        column.append((start[cells[:, 1], None] + np.arange(width)).ravel())
         values.append(blocks.transpose(1, 0, 2).reshape(q, -1))
-    if not level:
-        return np.zeros(J + 1, np.int64), np.zeros(0, np.int64), np.zeros((q, 0))
     levels, columns = np.concatenate(level), np.concatenate(column)
     sort = np.lexsort((columns, levels))
-    ptr = np.searchsorted(levels[sort], np.arange(J + 1)).astype(np.int64)
-    vals = np.ascontiguousarray(np.concatenate(values, axis=1)[:, sort])
-    return ptr, np.ascontiguousarray(columns[sort]), vals
+    return Pattern(
+        ptr=np.searchsorted(levels[sort], np.arange(J + 1)).astype(np.int64),
+        cols=np.ascontiguousarray(columns[sort]),
+        vals=np.ascontiguousarray(np.concatenate(values, axis=1)[:, sort]),
+        factor=trailing.factor,
+        coef=trailing.coef,
+        sizes=np.array([products.factors[k].Zy.shape[1] for k in order] or [1], np.int64),
+    )
 
 
 def _normal_prior(spec: ModelSpec, c: Coefficients) -> tuple[Array, Array, float, float]:

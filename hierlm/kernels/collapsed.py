@@ -19,9 +19,10 @@ and h, c carry the prior mean. The quadratic form is a minimum over v, so by the
     \partial/\partial\sigma = \frac{\mathrm{tr}(I - \Pi M^{-1}) - n}{\sigma}
         + \frac{\hat e'\hat e}{\sigma^3}
 
-The largest factor is eliminated level by level (M has q x q blocks there); what is left, the
-"trailing" columns of the other factors and of the coefficients, is dense. Of M^{-1} only the blocks
-where K is not zero are computed. T is never inverted, so sds of zero are fine.
+The first factor is eliminated level by level (M has q x q blocks there); what is left, the
+"trailing" columns of the other factors and of the coefficients, is factored within its envelope,
+which is full for crossed factors and sparse for nested ones (`hierlm.kernels.envelope`). Of M^{-1}
+only the entries where K is not zero are needed. T is never inverted, so sds of zero are fine.
 
 Arrays over levels have them last, so that the inner loops run over contiguous levels. Level j meets
 every collapsed coefficient, and the columns ``cols[ptr[j]:ptr[j + 1]]`` of the other factors.
@@ -36,7 +37,8 @@ from numpy.typing import NDArray
 
 from hierlm.compiling import inlined, kernel
 from hierlm.kernels.elimination import forward, mode, quadratic_form, residual_products
-from hierlm.kernels.linear import backsolve_levels, dot, inverse_from_factor, solve_upper
+from hierlm.kernels.envelope import Envelope, inverse_from_factor, solve_upper, subtract_product
+from hierlm.kernels.linear import backsolve_levels, dot
 from hierlm.kernels.problem import Factors, Pattern, Problem, apply_scale
 
 Array = NDArray[np.float64]
@@ -67,7 +69,7 @@ def log_likelihood(
     logp = problem.log_constant - problem.n * math.log(sigma)
     logp -= 0.5 * (factors.log_det + quadratic)
     v = factors.w.copy()
-    solve_upper(factors.D, v)
+    solve_upper(problem.envelope, factors.D, v)
     for k in range(dT.shape[0]):
         for a in range(dT.shape[1]):
             for b in range(dT.shape[2]):
@@ -98,18 +100,19 @@ def backward(
     """Write the gradients; return tr(Pi M^{-1}) and the sum of squares of the effects u."""
     pattern, L, P, Pp = problem.pattern, factors.L, factors.G, factors.Gp
     (q, J), m, m1, pc = Ze.shape, v.shape[0], pattern.factor.shape[0], problem.h.shape[0]
-    inverse = inverse_from_factor(factors.D, problem.lapack)
+    envelope, at = problem.envelope, problem.envelope.at
+    inverse = inverse_from_factor(envelope, factors.D)
     b = apply_scale(pattern, T, v)
     u = mode(pattern, factors, v)  # from here on G and Gp hold P = A^{-1} B
     H, Hp = np.zeros(P.shape), np.zeros(Pp.shape)
     for a in range(q):
         for s in range(pc):
             for r in range(pc):
-                t = inverse[m1 + r, m1 + s]
+                t = inverse[at[m1 + r] + m1 + s]
                 for j in range(J):
                     H[a, s, j] -= P[a, r, j] * t
     if m1 > 0:
-        pattern_inverse(pattern, P, Pp, inverse, H, Hp)
+        pattern_inverse(pattern, envelope, P, Pp, inverse, H, Hp)
     Minv = level_inverse(pattern, L, P, Pp, H, Hp)
     bu, R = np.zeros((q, J)), Ze.copy()
     trace, squares = 0.0, 0.0
@@ -123,10 +126,10 @@ def backward(
     level_residual(problem, bu, b, R)
     level_gradient(problem.ZZ, problem.ZX, T, s2, H, Minv, u, R, dT)
     residual = Ke.copy()
-    for r in range(m):
-        residual[r] -= dot(problem.K[r], b)
+    subtract_product(envelope, problem.K, b, residual)
     if m1 > 0:
-        trailing_gradient(pattern, T, s2, factors, inverse, Hp, bu, v, residual, dT)
+        pattern_gradient(pattern, T, s2, factors.CS, Hp, bu, residual, dT)
+        trailing_gradient(problem, T, s2, factors.KS, inverse, v, residual, dT)
     for c in range(beta.shape[0]):
         total = problem.Ne[c] - dot(problem.NN[c], beta)
         for r in range(m):
@@ -135,31 +138,43 @@ def backward(
             total -= dot(problem.ZN[a, c], bu[a])
         dbeta[c] = s2 * total
     for a in range(m1):
-        trace += inverse[a, a]
+        trace += inverse[at[a] + a]
         squares += v[a] * v[a]
     for a in range(pc):
-        trace += dot(inverse[m1 + a, m1:], problem.precision[a])
+        for c in range(pc):
+            trace += inverse[at[m1 + a] + m1 + c] * problem.precision[a, c]
     return trace, squares
 
 
 @kernel
 def pattern_inverse(
-    pattern: Pattern, P: Array, Pp: Array, inverse: Array, H: Array, Hp: Array
+    pattern: Pattern,
+    envelope: Envelope,
+    P: Array,
+    Pp: Array,
+    inverse: Array,
+    H: Array,
+    Hp: Array,
 ) -> None:
     """Complete H and write Hp: the blocks -P inverse of M^{-1} beside each level."""
     q, pc, J = P.shape
-    m1 = pattern.factor.shape[0]
+    at, m1 = envelope.at, pattern.factor.shape[0]
     for j in range(J):
         start, end = pattern.ptr[j], pattern.ptr[j + 1]
         for t in range(start, end):
             row = pattern.cols[t]
             for a in range(q):
                 g = Pp[a, t]
-                for s in range(start, end):
-                    Hp[a, s] -= g * inverse[row, pattern.cols[s]]
+                total = -g * inverse[at[row] + row]
+                for s in range(start, t):
+                    both = inverse[at[row] + pattern.cols[s]]
+                    Hp[a, s] -= g * both
+                    total -= Pp[a, s] * both
                 for s in range(pc):
-                    H[a, s, j] -= g * inverse[row, m1 + s]
-                    Hp[a, t] -= P[a, s, j] * inverse[row, m1 + s]
+                    both = inverse[at[m1 + s] + row]
+                    H[a, s, j] -= g * both
+                    total -= P[a, s, j] * both
+                Hp[a, t] += total
 
 
 @kernel
@@ -235,19 +250,17 @@ def level_gradient(
 
 
 @kernel
-def trailing_gradient(
+def pattern_gradient(
     pattern: Pattern,
     T: Array,
     s2: float,
-    factors: Factors,
-    inverse: Array,
+    CS: Array,
     Hp: Array,
     bu: Array,
-    v: Array,
     residual: Array,
     dT: Array,
 ) -> None:
-    """Add what the pattern says of the first factor's T, and the gradient in the others' T."""
+    """Add what the pattern says of every T, and take the first factor's effects from residual."""
     q, J = bu.shape
     for j in range(J):
         for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
@@ -256,14 +269,47 @@ def trailing_gradient(
             for a in range(q):
                 residual[col] -= pattern.vals[a, t] * bu[a, j]
                 for e in range(a + 1):
-                    dT[0, a, e] -= s2 * factors.CS[a, t] * Hp[e, t]
+                    dT[0, a, e] -= s2 * CS[a, t] * Hp[e, t]
                     for d in range(c + 1):
                         dT[k, c, d] -= s2 * pattern.vals[a, t] * T[0, a, e] * Hp[e, t - c + d]
-    for col in range(pattern.factor.shape[0]):
-        k, c = pattern.factor[col], pattern.coef[col]
-        for d in range(c + 1):
-            other = col - c + d
-            total = residual[col] * v[other]
-            for r in range(v.shape[0]):
-                total -= factors.KS[col, r] * inverse[other, r]  # symmetric
-            dT[k, c, d] += s2 * total
+
+
+@kernel
+def trailing_gradient(
+    problem: Problem,
+    T: Array,
+    s2: float,
+    KS: Array,
+    inverse: Array,
+    v: Array,
+    residual: Array,
+    dT: Array,
+) -> None:
+    """Add the gradient in the other factors' T that the trailing columns have.
+
+    Row i of K is kept up to its level's block: what stands above, (K S M^{-1}) of the columns
+    before it, comes from the same entries transposed.
+    """
+    pattern, envelope, K = problem.pattern, problem.envelope, problem.K
+    m1 = pattern.factor.shape[0]
+    for row in range(v.shape[0]):
+        at, first, block, k, c, size = envelope.at[row], envelope.first[row], m1, 0, 0, 1
+        if row < m1:
+            k, c = pattern.factor[row], pattern.coef[row]
+            block, size = row - c, pattern.sizes[k]
+            for d in range(c + 1):
+                other = envelope.at[block + d]
+                total = residual[row] * v[block + d]
+                for r in range(first, envelope.end[row]):
+                    total -= KS[at + r] * inverse[other + r]
+                dT[k, c, d] += s2 * total
+        for r in range(first, block):
+            if row < m1:
+                value = 0.0
+                for d in range(c, size):
+                    value += T[k, d, c] * K[envelope.at[block + d] + r]
+            else:
+                value = K[at + r]
+            for d in range(pattern.coef[r] + 1):
+                g = value * inverse[at + r - pattern.coef[r] + d]
+                dT[pattern.factor[r], pattern.coef[r], d] -= s2 * g

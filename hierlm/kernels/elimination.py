@@ -11,15 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import entry_point, inlined, kernel
-from hierlm.kernels.linear import (
-    backsolve_levels,
-    cholesky,
-    dot,
-    factor_levels,
-    solve_levels,
-    solve_lower,
-    solve_upper,
-)
+from hierlm.kernels.envelope import Envelope, cholesky, solve_lower, solve_upper
+from hierlm.kernels.linear import backsolve_levels, dot, factor_levels, solve_levels
 from hierlm.kernels.problem import Factors, Pattern, Problem, scale_both, scale_columns, scale_rows
 
 Array = NDArray[np.float64]
@@ -28,21 +21,21 @@ Array = NDArray[np.float64]
 @inlined
 def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> Factors:
     """Factor M and solve for w, with the residual's cross-products Ze and Ke."""
-    pattern, (q, J) = problem.pattern, Ze.shape
-    m, m1, pc = Ke.shape[0], pattern.factor.shape[0], problem.h.shape[0]
+    pattern, envelope, (q, J) = problem.pattern, problem.envelope, Ze.shape
+    at, m, m1, pc = envelope.at, Ke.shape[0], pattern.factor.shape[0], problem.h.shape[0]
     s2 = 1.0 / (sigma * sigma)
-    KS = scale_columns(pattern, T, problem.K)
-    D, w = scale_both(pattern, T, KS), scale_rows(pattern, T, Ke)
+    KS = scale_columns(pattern, envelope, T, problem.K)
+    D, w = scale_both(pattern, envelope, T, KS), scale_rows(pattern, T, Ke)
     for a in range(m):
         w[a] *= s2
-        for b in range(m):
-            D[a, b] *= s2
+    for a in range(D.shape[0]):
+        D[a] *= s2
     for a in range(m1):
-        D[a, a] += 1.0
+        D[at[a] + a] += 1.0
     for a in range(pc):
         w[m1 + a] += problem.h[a]
         for b in range(pc):
-            D[m1 + a, m1 + b] += problem.precision[a, b]
+            D[at[m1 + a] + m1 + b] += problem.precision[a, b]
     L, f, G = np.empty((q, q, J)), np.empty((q, J)), np.empty((q, pc, J))
     log_det = factor_levels(problem.ZZ, T, s2, L)
     solve_levels(T, s2, L, Ze, f)
@@ -52,20 +45,21 @@ def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> F
         for r in range(pc):
             w[m1 + r] -= dot(G[a, r], f[a])
             for s in range(r + 1):
-                D[m1 + r, m1 + s] -= dot(G[a, r], G[a, s])
+                D[at[m1 + r] + m1 + s] -= dot(G[a, r], G[a, s])
     CS, Gp = np.empty(pattern.vals.shape), np.empty(pattern.vals.shape)
     if m1 > 0:
-        eliminate_pattern(pattern, T, s2, L, f, G, CS, Gp, D, w)
-    cholesky(D, problem.lapack)
-    solve_lower(D, w)
+        eliminate_pattern(pattern, envelope, T, s2, L, f, G, CS, Gp, D, w)
+    cholesky(envelope, D)
+    solve_lower(envelope, D, w)
     for a in range(m):
-        log_det += 2.0 * math.log(D[a, a])
+        log_det += 2.0 * math.log(D[at[a] + a])
     return Factors(log_det, L, f, G, CS, Gp, D, w, KS)
 
 
 @kernel
 def eliminate_pattern(
     pattern: Pattern,
+    envelope: Envelope,
     T: Array,
     s2: float,
     L: Array,
@@ -77,7 +71,7 @@ def eliminate_pattern(
     w: Array,
 ) -> None:
     """Write CS and Gp, and subtract what the levels eliminate from D and w."""
-    q, pc, m1 = L.shape[0], G.shape[1], pattern.factor.shape[0]
+    at, q, pc, m1 = envelope.at, L.shape[0], G.shape[1], pattern.factor.shape[0]
     for t in range(pattern.cols.shape[0]):
         k, c = pattern.factor[pattern.cols[t]], pattern.coef[pattern.cols[t]]
         for a in range(q):
@@ -97,9 +91,9 @@ def eliminate_pattern(
                 Gp[a, t] = g
                 w[col] -= g * f[a, j]
                 for s in range(pattern.ptr[j], t + 1):
-                    D[col, pattern.cols[s]] -= g * Gp[a, s]
+                    D[at[col] + pattern.cols[s]] -= g * Gp[a, s]
                 for s in range(pc):
-                    D[m1 + s, col] -= g * G[a, s, j]
+                    D[at[m1 + s] + col] -= g * G[a, s, j]
 
 
 @kernel
@@ -154,12 +148,18 @@ def quadratic_form(problem: Problem, factors: Factors, sigma: float, ee: float) 
 def conditional_mode(
     problem: Problem, T: Array, sigma: float
 ) -> tuple[float, float, Array, Array, Array]:
-    """Return log|M|, the quadratic form, u of the first factor, v of the trailing columns, and D.
+    """Return log|M|, the quadratic form, u of the first factor, v of the trailing columns, and R.
 
-    For maximum likelihood; the sampled coefficients, if any, stay where the residual was taken.
+    R, of shape (pc, pc), is the part of M's Cholesky factor that the coefficients have. For maximum
+    likelihood; the sampled coefficients, if any, stay where the residual was taken.
     """
     factors = forward(problem, T, sigma, problem.Ze, problem.Ke)
     quadratic = quadratic_form(problem, factors, sigma, problem.ee)
     v = factors.w.copy()
-    solve_upper(factors.D, v)
-    return factors.log_det, quadratic, mode(problem.pattern, factors, v), v, factors.D
+    solve_upper(problem.envelope, factors.D, v)
+    at, m1, pc = problem.envelope.at, problem.pattern.factor.shape[0], problem.h.shape[0]
+    R = np.zeros((pc, pc))
+    for a in range(pc):
+        for b in range(a + 1):
+            R[a, b] = factors.D[at[m1 + a] + m1 + b]
+    return factors.log_det, quadratic, mode(problem.pattern, factors, v), v, R

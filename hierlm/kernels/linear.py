@@ -1,4 +1,4 @@
-"""Small dense linear algebra: one matrix, or one for every level with the levels last."""
+"""Small dense linear algebra for every level at once, with the levels last."""
 
 from __future__ import annotations
 
@@ -8,76 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import kernel
-from hierlm.kernels.lapack import FACTOR, INVERT, potr
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-
-LARGE = 48  # columns from which on LAPACK is faster than a loop
-
-
-@kernel
-def cholesky(A: Array, lapack: Index) -> None:
-    """Replace the lower triangle of A by its Cholesky factor; NaN where there is none."""
-    if A.shape[0] >= LARGE:
-        if potr(lapack[FACTOR], A.ctypes.data, A.shape[0]) != 0:
-            A[0, 0] = math.nan
-        return
-    for i in range(A.shape[0]):
-        for j in range(i + 1):
-            total = A[i, j]
-            for k in range(j):
-                total -= A[i, k] * A[j, k]
-            A[i, j] = math.sqrt(total) if i == j else total / A[j, j]
-
-
-@kernel
-def solve_lower(L: Array, b: Array) -> None:
-    """Replace b by L^{-1} b."""
-    for i in range(L.shape[0]):
-        total = b[i]
-        for k in range(i):
-            total -= L[i, k] * b[k]
-        b[i] = total / L[i, i]
-
-
-@kernel
-def solve_upper(L: Array, b: Array) -> None:
-    """Replace b by L'^{-1} b."""
-    for i in range(L.shape[0] - 1, -1, -1):
-        b[i] /= L[i, i]
-        for k in range(i):
-            b[k] -= L[i, k] * b[i]
-
-
-@kernel
-def inverse_from_factor(L: Array, lapack: Index) -> Array:
-    """Return (L L')^{-1}."""
-    m = L.shape[0]
-    if m >= LARGE:
-        found = L.copy()
-        potr(lapack[INVERT], found.ctypes.data, m)
-        for i in range(m):
-            for j in range(i):
-                found[j, i] = found[i, j]
-        return found
-    R = np.zeros((m, m))  # row i is column i of L^{-1}
-    for i in range(m):
-        R[i, i] = 1.0 / L[i, i]
-        for r in range(i + 1, m):
-            total = 0.0
-            for k in range(i, r):
-                total -= L[r, k] * R[i, k]
-            R[i, r] = total / L[r, r]
-    inverse = np.empty((m, m))
-    for i in range(m):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(i, m):
-                total += R[i, k] * R[j, k]
-            inverse[i, j] = total
-            inverse[j, i] = total
-    return inverse
 
 
 @kernel

@@ -15,6 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from hierlm.compiling import c_function, code_generator, inlined, kernel
+from hierlm.kernels.envelope import Envelope
 from hierlm.kernels.posterior import Layout, log_posterior
 from hierlm.kernels.problem import Pattern, Problem
 
@@ -101,11 +102,12 @@ def _problem(t: Table) -> Problem:
     pattern = Pattern(
         _codes(t[7]), _codes(t[8]), _matrix(t[9]), _codes(t[10]), _codes(t[11]), _codes(t[12])
     )
+    envelope = Envelope(_codes(t[13]), _codes(t[14]), _codes(t[15]), _codes(t[16]))
     return Problem(
         _number(t[0]), _number(t[1]), _number(t[2]),
-        _cube(t[3]), _matrix(t[4]), _cube(t[5]), _cube(t[6]), pattern,
-        _matrix(t[13]), _vector(t[14]), _matrix(t[15]), _vector(t[16]), _matrix(t[17]),
-        _matrix(t[18]), _vector(t[19]), _number(t[20]), _codes(t[21]),
+        _cube(t[3]), _matrix(t[4]), _cube(t[5]), _cube(t[6]), pattern, envelope,
+        _vector(t[17]), _vector(t[18]), _matrix(t[19]), _vector(t[20]), _matrix(t[21]),
+        _matrix(t[22]), _vector(t[23]), _number(t[24]),
     )  # fmt: skip
 
 
@@ -117,7 +119,7 @@ def _layout(t: Table) -> Layout:
     )  # fmt: skip
 
 
-_PROBLEM_ROWS, _LAYOUT_ROWS = 22, 10
+_PROBLEM_ROWS, _LAYOUT_ROWS = 25, 10
 
 
 @c_function(DENSITY)

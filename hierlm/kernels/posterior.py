@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hierlm.compiling import entry_point, inlined, kernel
 from hierlm.kernels.collapsed import log_likelihood
 from hierlm.kernels.elimination import forward, mode, residual_products
-from hierlm.kernels.linear import solve_upper
+from hierlm.kernels.envelope import solve_upper
 from hierlm.kernels.priors import log_density
 from hierlm.kernels.problem import Problem, apply_scale
 from hierlm.kernels.transforms import (
@@ -151,6 +151,7 @@ def draw_effects(
     noise: Array,
     problem: Problem,
     layout: Layout,
+    columns: Codes,
     levels: Array,
     trailing: Array,
 ) -> None:
@@ -161,6 +162,8 @@ def draw_effects(
     xs : ndarray of shape (S, d)
     noise : ndarray of shape (S, J q + m)
         Standard normal.
+    columns : ndarray of shape (m,), int64
+        Which trailing column stands where in `trailing`.
     levels : ndarray of shape (S, J, q)
         Written: effects of the first factor.
     trailing : ndarray of shape (S, m)
@@ -177,10 +180,10 @@ def draw_effects(
         v = factors.w
         for r in range(m):
             v[r] += noise[s, J * q0 + r]
-        solve_upper(factors.D, v)
+        solve_upper(problem.envelope, factors.D, v)
         b = apply_scale(problem.pattern, T, v)
         for r in range(m):
-            trailing[s, r] = b[r]
+            trailing[s, r] = b[columns[r]]
         for a in range(q0):
             for j in range(J):
                 factors.f[a, j] += noise[s, a * J + j]

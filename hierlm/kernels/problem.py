@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import inlined, kernel
+from hierlm.kernels.envelope import Envelope
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -39,7 +40,8 @@ class Problem(NamedTuple):
     ZX: Array  # (q, pc, J)
     ZN: Array  # (q, pn, J)
     pattern: Pattern
-    K: Array  # (m, m)
+    envelope: Envelope
+    K: Array  # (m, m), within the envelope
     Ke: Array  # (m,)
     KN: Array  # (m, pn)
     Ne: Array  # (pn,)
@@ -47,7 +49,6 @@ class Problem(NamedTuple):
     precision: Array  # (pc, pc) prior precision of the collapsed coefficients
     h: Array  # (pc,) precision times prior mean
     c: float  # prior mean, precision, prior mean
-    lapack: Index  # addresses, see `hierlm.kernels.lapack`
 
 
 class Factors(NamedTuple):
@@ -59,36 +60,37 @@ class Factors(NamedTuple):
     G: Array  # (q, pc, J) L^{-1} times the coupling with the coefficients
     CS: Array  # (q, nnz) coupling with the columns of other factors, times S
     Gp: Array  # (q, nnz) L^{-1} T' CS / sigma^2
-    D: Array  # (m, m) Cholesky factor of the trailing part
+    D: Array  # (m, m) Cholesky factor of the trailing part, within the envelope
     w: Array  # (m,) its L^{-1} w
-    KS: Array  # (m, m)
+    KS: Array  # (m, m), within the envelope
 
 
 @kernel
-def scale_columns(pattern: Pattern, T: Array, A: Array) -> Array:
-    """Return A S: column (i, c) of factor k becomes the sum over d of A[:, (i, d)] T_k[d, c]."""
-    out = A.copy()
-    for row in range(A.shape[0]):
-        for col in range(pattern.factor.shape[0]):
+def scale_columns(pattern: Pattern, envelope: Envelope, T: Array, K: Array) -> Array:
+    """Return K S: column (i, c) of factor k becomes the sum over d of K[:, (i, d)] T_k[d, c]."""
+    out = K.copy()
+    for row in range(envelope.at.shape[0]):
+        start = envelope.at[row]
+        for col in range(envelope.first[row], min(envelope.end[row], pattern.factor.shape[0])):
             k, c = pattern.factor[col], pattern.coef[col]
             total = 0.0
             for d in range(c, pattern.sizes[k]):  # T is lower triangular
-                total += A[row, col - c + d] * T[k, d, c]
-            out[row, col] = total
+                total += K[start + col - c + d] * T[k, d, c]
+            out[start + col] = total
     return out
 
 
 @kernel
-def scale_both(pattern: Pattern, T: Array, KS: Array) -> Array:
+def scale_both(pattern: Pattern, envelope: Envelope, T: Array, KS: Array) -> Array:
     """Return S' K S from K S."""
-    out = KS.copy()
+    at, out = envelope.at, KS.copy()
     for row in range(pattern.factor.shape[0]):
         k, c = pattern.factor[row], pattern.coef[row]
-        for col in range(KS.shape[1]):
-            out[row, col] = T[k, c, c] * KS[row, col]
+        for col in range(envelope.first[row], envelope.end[row]):
+            out[at[row] + col] = T[k, c, c] * KS[at[row] + col]
         for d in range(c + 1, pattern.sizes[k]):
-            for col in range(KS.shape[1]):
-                out[row, col] += T[k, d, c] * KS[row - c + d, col]
+            for col in range(envelope.first[row], envelope.end[row]):
+                out[at[row] + col] += T[k, d, c] * KS[at[row - c + d] + col]
     return out
 
 

@@ -84,6 +84,10 @@ def condition(
     size = idata["posterior"].sizes["chain"] * idata["posterior"].sizes["draw"]
     if size < _LEAST:
         raise DataError(f"condition() reweights draws, {_LEAST} at least; the fit has {size}.")
+    if not spec.groups:
+        raise DataError(
+            "condition() learns the effects of new levels, and this model has no grouping factor."
+        )
     design = read_rows(spec, newdata, values=("response", "trials", "weights", "se"))
     spec.family.check_response(design.response, design.trials, spec.response)
     root = root_seed(seed)

@@ -28,6 +28,7 @@ from hierlm.prediction.predictor import BLOCK, Predictor, Seed, read_rows, row_b
 from hierlm.prediction.selection import Groups, select
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval
+from hierlm.tables import Table
 
 Array = NDArray[np.float64]
 Kind = Literal["linpred", "epred", "predict"]
@@ -208,7 +209,7 @@ def predictive_table(
 
     _Blocks(spec, idata, design, request).each(describe)
     columns = ["mean", "sd", *interval.columns]
-    return pd.DataFrame(table, columns=columns, index=index)
+    return Table(table, columns=columns, index=index)
 
 
 class _Blocks:
@@ -261,17 +262,18 @@ def _describe(draws: Array, interval: Interval) -> Array:
     """Return mean, sd and interval of each row, an array of shape (n, 4)."""
     values = np.asarray(draws, dtype=np.float64)
     count = values.shape[1]
-    spread = values.std(axis=1, ddof=1) if count > 1 else np.full(len(values), np.nan)
-    mean = values.mean(axis=1)
-    if interval.kind == "hdi":
-        bounds = interval.of(values)
-    else:  # quantiles of sorted draws: eight times as fast as np.quantile of them
-        ordered = np.sort(values, axis=1)
-        tails = np.array([(1 - interval.prob) / 2, (1 + interval.prob) / 2]) * (count - 1)
-        below = np.floor(tails).astype(int)
-        above = np.minimum(below + 1, count - 1)
-        lower = ordered[:, below]
-        bounds = lower + (tails - below) * (ordered[:, above] - lower)
+    with np.errstate(invalid="ignore", over="ignore"):  # of infinite draws there is no sd
+        spread = values.std(axis=1, ddof=1) if count > 1 else np.full(len(values), np.nan)
+        mean = values.mean(axis=1)
+        if interval.kind == "hdi":
+            bounds = interval.of(values)
+        else:  # quantiles of sorted draws: eight times as fast as np.quantile of them
+            ordered = np.sort(values, axis=1)
+            tails = np.array([(1 - interval.prob) / 2, (1 + interval.prob) / 2]) * (count - 1)
+            below = np.floor(tails).astype(int)
+            lower, upper = ordered[:, below], ordered[:, np.minimum(below + 1, count - 1)]
+            between = lower + (tails - below) * (upper - lower)
+            bounds = np.where(lower == upper, lower, between)  # both may be infinite
     return np.column_stack([mean, spread, bounds])
 
 

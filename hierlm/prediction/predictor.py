@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.design import Design, Encoding, Levels, RowValues
-from hierlm.errors import DataError, MissingColumnError
+from hierlm.errors import DataError, FamilyError, MissingColumnError
 from hierlm.formula import GroupTerm
 from hierlm.formula import names as column_names
 from hierlm.prediction.effects import FactorEffects, Samples, covariances
@@ -344,13 +344,28 @@ class Predictor:
         return mean if design.trials is None else mean * design.trials[:, None]
 
     def responses(self, design: Design, rng: np.random.Generator) -> NDArray[Any]:
-        """Draw a response for every row and draw, an array of shape (n, S)."""
+        """Draw a response for every row and draw, an array of shape (n, S).
+
+        Raises
+        ------
+        FamilyError
+            If a mean is none that the family has, or so large that no draw fits in an integer.
+        """
         family, extra = self.spec.family, {}
         if design.trials is not None:
             extra["trials"] = design.trials[:, None]
         if design.se is not None:
             extra["sigma"] = design.se[:, None]
-        return family.rvs(rng, family.link.inverse(self.linear(design)), **self.shapes, **extra)
+        mu = family.link.inverse(self.linear(design))
+        try:
+            return family.rvs(rng, mu, **self.shapes, **extra)
+        except FamilyError:
+            raise FamilyError(
+                f"no {family.name} response can be drawn in some rows: in some draws its mean there"
+                f" is as low as {mu.min():.3g} or as high as {mu.max():.3g}.\n"
+                "  Are these rows, or effects of new levels, far from what was fitted? "
+                "linpred(..., summary=True) shows which rows it is."
+            ) from None
 
     def variance(self, design: Design) -> Array:
         """Return the variance of z'b over the effects, an array of shape (n, S)."""

@@ -9,14 +9,27 @@ from hierlm.results.checking import Checking
 from hierlm.results.comparison import Comparison
 from hierlm.results.contrasts import Contrasts
 from hierlm.results.equations import Equations
+from hierlm.results.plots import Plots
 from hierlm.results.prediction import Prediction
+from hierlm.results.report import Reporting
 from hierlm.results.tables import Tables
 from hierlm.results.tabling import Tabling
 from hierlm.results.updating import Updating
 from hierlm.summaries import Interval
 
 
-class Fit(Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations, Updating):
+class Fit(
+    Tables,
+    Tabling,
+    Prediction,
+    Contrasts,
+    Comparison,
+    Checking,
+    Equations,
+    Plots,
+    Reporting,
+    Updating,
+):
     """A fitted model.
 
     Parameters

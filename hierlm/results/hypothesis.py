@@ -43,7 +43,8 @@ class Hypothesis(Posterior):
             middle); ``evidence_ratio``, for a direction or range the posterior odds P / (1 - P),
             for a point the Savage-Dickey Bayes factor of it against the model; its Monte Carlo
             error ``mcse_ratio``; ``post_prob``, for a point when both were as probable before;
-            and the ``method``, which says whether the prior's density was exact.
+            and the ``method``: Savage-Dickey with ``prior drawn`` where the prior's density is not
+            exact but estimated from draws, and ``tail`` where the posterior's is that of a normal.
 
         Raises
         ------
@@ -65,11 +66,11 @@ class Hypothesis(Posterior):
         >>> fit = hl.fit("Reaction ~ Days + (Days | Subject)", data, seed=1, progress=False)
         >>> asked = ["Days > 5", "cor_Subject = 0", "r_Subject[308,Days] > r_Subject[309,Days]"]
         >>> fit.hypothesis(asked)[["post_prob", "method"]].round(1)  # doctest: +ELLIPSIS
-                                                   post_prob                      method
+                                                   post_prob          method
         hypothesis...
-        Days > 5                                         1.0              posterior odds
-        cor_Subject = 0                                  0.6  Savage-Dickey, exact prior
-        r_Subject[308,Days] > r_Subject[309,Days]        1.0              posterior odds
+        Days > 5                                         1.0  posterior odds
+        cor_Subject = 0                                  0.6   Savage-Dickey
+        r_Subject[308,Days] > r_Subject[309,Days]        1.0  posterior odds
         """
         interval = Interval(ci_prob, ci_kind)
         return questions.hypothesis(self.spec, self.idata, hypotheses, interval, seed=seed)

@@ -32,6 +32,7 @@ from hierlm.errors import DataError
 from hierlm.shrinkage.own import no_pooling
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval, draws_of, tabulate
+from hierlm.tables import Table
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -86,7 +87,7 @@ def shrinkage(
     sd = draws_of(idata, names.sd(block.factor))
     variance = effects.var(axis=-1, ddof=1) if effects.shape[-1] > 1 else np.nan * effects[..., 0]
     index = pd.MultiIndex.from_product([block.levels, block.coefs], names=[block.factor, "coef"])
-    table = pd.DataFrame(
+    table = Table(
         {"no_pooling": own.estimate.ravel(), "no_pooling_se": own.se.ravel()}, index=index
     )
     table = table.join(tabulate(total.reshape(-1, total.shape[-1]), index, interval))
@@ -141,8 +142,8 @@ def pooling(spec: ModelSpec, idata: xr.DataTree, factor: str | None = None) -> p
             factors = 1 - between / within
         index = pd.MultiIndex.from_product([[group.factor], group.coefs], names=["group", "coef"])
         columns = {"pooling": factors, "variance": within, "levels": np.full(len(index), J)}
-        tables.append(pd.DataFrame(columns, index=index))
-    empty = pd.DataFrame(columns=["pooling", "variance", "levels"])
+        tables.append(Table(columns, index=index))
+    empty = Table(columns=["pooling", "variance", "levels"])
     return pd.concat(tables) if tables else empty
 
 

@@ -80,6 +80,14 @@ def test_an_sd_that_may_be_zero() -> None:
     assert "lme4 would call such a fit singular" in text
 
 
+def test_an_sd_that_is_small_and_well_known_is_not_zero() -> None:
+    model = sleep()  # the prior of the sd has a twentieth of its mass below 1.2
+    values = certain(model)
+    values["sd_Subject"][:, 1] /= 60
+    assert model.spec.priors["sd_Subject[Days]"].cdf(values["sd_Subject"][:, 1].max()) < 0.05
+    assert "may be zero" not in said(model, values)
+
+
 @pytest.mark.parametrize(("rho", "sign"), [(0.99, "+"), (-0.99, "-")])
 def test_a_correlation_at_its_end_is_a_lost_rank(rho: float, sign: str) -> None:
     model = sleep()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from helpers.fits import synthetic_fit
 from scipy import stats
 
 import hierlm as hl
@@ -238,3 +239,22 @@ def test_residuals_of_real_fits_have_their_size() -> None:
     for name, values in p.items():
         rejected = int(np.sum(np.array(values) < 0.05))
         assert rejected <= stats.binom.ppf(0.999, 100, 0.05), (name, rejected)
+
+
+@pytest.mark.parametrize("kind", ["quantile", "pearson", "response"])
+def test_residuals_of_means_that_no_response_has_are_refused(kind: str) -> None:
+    data = {"y": [1.0, 2.0, 3.0] * 4, "g": list("abcdef") * 2}
+    model = hl.Model("y ~ 1 + (1 | g)", data, family="gamma", link="identity")
+    fit = synthetic_fit(model, draws=50)  # means below zero among its draws
+    with pytest.raises(FamilyError, match="the mean is none that a gamma response can have"):
+        fit.residuals(kind, groups="new")
+
+
+def test_a_student_response_is_left_of_its_centre() -> None:
+    data = {"y": [1.0, 2.0, 3.5] * 4, "g": list("abcdef") * 2}
+    fit = synthetic_fit(hl.Model("y ~ 1 + (1 | g)", data, family="student"), draws=50)
+    fit.idata["posterior"]["nu"][:] = 0.8  # no mean, no variance
+    centre = fit.epred()["predictions"]["epred"].mean(("chain", "draw"))
+    np.testing.assert_allclose(fit.residuals("response"), fit.frame["y"] - centre)
+    with pytest.raises(FamilyError, match="a student response has no variance"):
+        fit.residuals("pearson")

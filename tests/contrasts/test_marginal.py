@@ -402,3 +402,16 @@ def test_a_model_without_predictors_has_nothing_to_compare() -> None:
         fit.datagrid()
     population = fit.predictions(by=True, groups="none")
     assert population["mean"].tolist() == pytest.approx([_draws(fit, "beta").mean()])
+
+
+def test_slopes_of_what_spans_orders_of_magnitude() -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"x": np.exp(rng.normal(0, 3, 60)), "count": rng.poisson(4, 60) ** 7})
+    frame["y"] = rng.normal(size=60)
+    fit = _fit("y ~ log(x) + log1p(count)", frame)
+    for name, coef, inside in (("x", "log(x)", 0.0), ("count", "log1p(count)", 1.0)):
+        slopes = fit.slopes(name, by=False, draws=True).to_numpy().reshape(-1, 60)
+        exact = _draws(fit, "beta", coef=coef)[:, None] / (frame[name].to_numpy() + inside)
+        np.testing.assert_allclose(slopes, exact, rtol=1e-6)
+    at_zero = fit.slopes("count", fit.datagrid({"count": [0]}), draws=True).to_numpy().ravel()
+    np.testing.assert_allclose(at_zero, _draws(fit, "beta", coef="log1p(count)"), rtol=0.02)

@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import multivariate_normal
+from helpers.collapsed import (
+    check_dense_gradient,
+    check_gradient,
+    collapsed_log_likelihood,
+    dense_log_likelihood,
+    packed_of,
+    unpack,
+)
 
 import hierlm as hl
 from hierlm import names
-from hierlm.design.crossproducts import CrossProducts
 from hierlm.engines.collapsed import CollapsedEngine
-from hierlm.engines.packing import Packed, pack
-from hierlm.kernels.collapsed import log_likelihood
-from hierlm.kernels.posterior import log_posterior, parameters
-from hierlm.priors import LKJ, Fixed, Flat, Normal
+from hierlm.engines.packing import Packed
+from hierlm.kernels.posterior import log_posterior
+from hierlm.priors import LKJ, Fixed
 
 
 def _frame() -> pd.DataFrame:
@@ -75,136 +80,32 @@ STRUCTURES: list[tuple[str, dict[str, Any]]] = [
 IDS = [f"{formula} {priors or ''}" for formula, priors in STRUCTURES]
 
 
-def _packed(model: hl.Model) -> Packed:
-    return pack(model.spec, CrossProducts.of(model.design))
-
-
-def _unpack(packed: Packed, x: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Return T, sigma and the sampled coefficients at coordinates x."""
-    (nf, q), pn = packed.layout.sd_at.shape, len(packed.coefficients.kept)
-    out = np.empty((1, nf * q + nf * q * q + 1 + pn))
-    parameters(x[None], packed.layout, out)
-    sd, C = out[0, : nf * q].reshape(nf, q), out[0, nf * q : nf * q + nf * q * q]
-    T = np.ascontiguousarray(sd[:, :, None] * C.reshape(nf, q, q))
-    return T, float(out[0, nf * q + nf * q * q]), out[0, nf * q + nf * q * q + 1 :]
-
-
-class _Dense:
-    """The n x n covariance V of y, its residual r, and the columns X with flat priors."""
-
-    def __init__(self, model: hl.Model, packed: Packed, x: np.ndarray) -> None:
-        design, c = model.design, packed.coefficients
-        T, sigma, kept = _unpack(packed, x)
-        weights = np.ones(design.n) if design.weights is None else design.weights
-        used = np.repeat(np.arange(design.n), weights.astype(int))  # weight k: k rows
-        se = np.ones(design.n) if design.se is None else design.se
-        self.sigma, self.squared_se = sigma, np.square(se)[used]
-        # independent rows, of which equal ones are nevertheless several
-        V = np.diag(sigma**2 * self.squared_se)
-        self.blocks = []
-        for k, position in enumerate(packed.order):
-            block = design.blocks[position]
-            q = block.n_coefs
-            Z, same = block.Z[used], block.codes[used][:, None] == block.codes[used]
-            A = Z @ T[k, :q, :q]
-            V += (A @ A.T) * same
-            self.blocks.append((Z, A, same))
-        columns = design.X @ c.to_raw  # raw coefficients are to_raw times the model's
-        coefficients = c.reference.copy()
-        free = packed.layout.beta_at >= 0
-        coefficients[c.kept[free]] = kept[free]
-        mean = columns[:, c.kept] @ coefficients[c.kept]
-        flat = []
-        for k in c.collapsed:
-            prior = model.spec.priors[c.keys[k]]
-            column = columns[used, k]
-            if isinstance(prior, Normal):
-                mean = mean + columns[:, k] * prior.mu
-                V += prior.sigma**2 * np.outer(column, column)
-            else:
-                assert isinstance(prior, Flat)
-                flat.append(column)
-        y = design.response if design.offset is None else design.response - design.offset
-        self.V, self.r = V, (y - mean)[used]
-        self.X = np.array(flat).reshape(len(flat), len(used)).T
-        self.kept = columns[used][:, c.kept]
-
-    def log_density(self) -> float:
-        V, r, X = self.V, self.r, self.X
-        if not X.shape[1]:
-            return float(multivariate_normal(np.zeros(len(r)), V, allow_singular=False).logpdf(r))
-        P = np.linalg.solve(V, np.column_stack([X, r]))
-        XVX, XVr = X.T @ P[:, :-1], X.T @ P[:, -1]
-        quadratic = r @ P[:, -1] - XVr @ np.linalg.solve(XVX, XVr)
-        log_det = np.linalg.slogdet(V)[1] + np.linalg.slogdet(XVX)[1]
-        return float(-0.5 * ((len(r) - X.shape[1]) * np.log(2 * np.pi) + log_det + quadratic))
-
-    def gradients(self) -> tuple[list[np.ndarray], float, np.ndarray]:
-        """Return those in T, sigma and the sampled coefficients.
-
-        d log p = -1/2 [tr(P dV) - r'P dV P r] and N'P r, with P = V^{-1}, less the part of the
-        columns with flat priors.
-        """
-        P = np.linalg.inv(self.V)
-        if self.X.shape[1]:
-            PX = P @ self.X
-            P = P - PX @ np.linalg.solve(self.X.T @ PX, PX.T)
-        Pr = P @ self.r
-        S = np.outer(Pr, Pr) - P
-        dT = [np.tril(Z.T @ (S * same) @ A) for Z, A, same in self.blocks]
-        return dT, self.sigma * float(np.diag(S) @ self.squared_se), self.kept.T @ Pr
-
-
-def _dense(model: hl.Model, packed: Packed, x: np.ndarray) -> float:
-    return _Dense(model, packed, x).log_density()
-
-
-def _check_against_dense_gradient(model: hl.Model, packed: Packed, x: np.ndarray) -> None:
-    T, sigma, kept = _unpack(packed, x)
-    dT, dbeta = np.empty(T.shape), np.empty(len(kept))
-    beta = kept - packed.layout.beta_reference
-    dsigma = log_likelihood(packed.problem, T, sigma, beta, dT, dbeta)[1]
-    expected_T, expected_sigma, expected_beta = _Dense(model, packed, x).gradients()
-    for k, expected in enumerate(expected_T):
-        q = len(expected)
-        assert dT[k, :q, :q] == pytest.approx(expected, rel=1e-9, abs=1e-9)
-    assert dsigma == pytest.approx(expected_sigma, rel=1e-9)
-    assert dbeta == pytest.approx(expected_beta, rel=1e-9, abs=1e-9)
-
-
-def _log_likelihood(packed: Packed, x: np.ndarray) -> float:
-    T, sigma, kept = _unpack(packed, x)
-    dbeta = np.empty(len(kept))
-    beta = kept - packed.layout.beta_reference
-    return log_likelihood(packed.problem, T, sigma, beta, np.empty(T.shape), dbeta)[0]
-
-
 @pytest.mark.parametrize(("formula", "priors"), STRUCTURES, ids=IDS)
 def test_density_equals_the_dense_normal(formula: str, priors: dict[str, Any]) -> None:
     model = _model(formula, priors=priors)
-    packed = _packed(model)
+    packed = packed_of(model)
     rng = np.random.default_rng(1)
     for _ in range(3):
         x = packed.start + rng.normal(0, 0.7, len(packed.start))
-        expected = _dense(model, packed, x)
-        assert _log_likelihood(packed, x) == pytest.approx(expected, rel=1e-9)
+        expected = dense_log_likelihood(model, packed, x)
+        assert collapsed_log_likelihood(packed, x) == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("formula", "priors"), STRUCTURES, ids=IDS)
 def test_gradient_equals_the_dense_one(formula: str, priors: dict[str, Any]) -> None:
     model = _model(formula, priors=priors)
-    packed = _packed(model)
+    packed = packed_of(model)
     rng = np.random.default_rng(1)
     for _ in range(3):
         x = packed.start + rng.normal(0, 0.7, len(packed.start))
-        _check_against_dense_gradient(model, packed, x)
+        check_dense_gradient(model, packed, x)
 
 
 @pytest.mark.parametrize(("formula", "priors"), STRUCTURES, ids=IDS)
 def test_gradient_equals_finite_differences(formula: str, priors: dict[str, Any]) -> None:
-    packed = _packed(_model(formula, priors=priors))
+    packed = packed_of(_model(formula, priors=priors))
     rng = np.random.default_rng(2)
-    _check_gradient(packed, packed.start + rng.normal(0, 0.5, len(packed.start)))
+    check_gradient(packed, packed.start + rng.normal(0, 0.5, len(packed.start)))
 
 
 @pytest.mark.parametrize("sd", [-12.0, -25.0])
@@ -212,50 +113,38 @@ def test_gradient_equals_finite_differences(formula: str, priors: dict[str, Any]
 def test_the_boundary_is_finite(sd: float, cor: float) -> None:
     """Sds of 1e-5 and 1e-11, correlations within 1e-3 and 1e-7 of one."""
     model = _model("y ~ x + (x | g) + (1 | h)")
-    packed = _packed(model)
+    packed = packed_of(model)
     x = packed.start.copy()
     x[: packed.layout.sd_at.max() + 1] = sd
     x[packed.layout.parts[0, 3]] = cor
-    assert _log_likelihood(packed, x) == pytest.approx(_dense(model, packed, x), rel=1e-9)
-    _check_against_dense_gradient(model, packed, x)
-    _check_gradient(packed, x)
+    assert collapsed_log_likelihood(packed, x) == pytest.approx(
+        dense_log_likelihood(model, packed, x), rel=1e-9
+    )
+    check_dense_gradient(model, packed, x)
+    check_gradient(packed, x)
     x[0] = 0.3  # one sd away from zero, its neighbour at zero
-    assert _log_likelihood(packed, x) == pytest.approx(_dense(model, packed, x), rel=1e-9)
-    _check_against_dense_gradient(model, packed, x)
-    _check_gradient(packed, x)
-
-
-def _check_gradient(packed: Packed, x: np.ndarray) -> None:
-    gradient, scratch = np.empty(len(x)), np.empty(len(x))
-    assert np.isfinite(log_posterior(x, gradient, packed.problem, packed.layout))
-
-    def density(point: np.ndarray) -> float:
-        return log_posterior(point, scratch, packed.problem, packed.layout)
-
-    for i in range(len(x)):
-        step = np.zeros(len(x))
-        step[i] = 2e-4
-        # Richardson: the error is of order step^4
-        coarse = (density(x + step) - density(x - step)) / 4e-4
-        fine = (density(x + step / 2) - density(x - step / 2)) / 2e-4
-        assert gradient[i] == pytest.approx((4 * fine - coarse) / 3, rel=1e-6, abs=1e-6)
+    assert collapsed_log_likelihood(packed, x) == pytest.approx(
+        dense_log_likelihood(model, packed, x), rel=1e-9
+    )
+    check_dense_gradient(model, packed, x)
+    check_gradient(packed, x)
 
 
 @pytest.mark.parametrize(("formula", "priors"), STRUCTURES, ids=IDS)
 def test_priors_and_jacobians(formula: str, priors: dict[str, Any]) -> None:
     """What is added to the likelihood is the log prior of each parameter, times its Jacobian."""
     model = _model(formula, priors=priors)
-    packed = _packed(model)
+    packed = packed_of(model)
     x = packed.start + np.random.default_rng(3).normal(0, 0.4, len(packed.start))
     total = log_posterior(x, np.empty(len(x)), packed.problem, packed.layout)
-    expected = _log_likelihood(packed, x) + _log_prior(model, packed, x)
+    expected = collapsed_log_likelihood(packed, x) + _log_prior(model, packed, x)
     assert total == pytest.approx(expected, rel=1e-9)
 
 
 def _natural(model: hl.Model, packed: Packed, x: np.ndarray) -> np.ndarray:
     """Return sds, sigma, sampled coefficients and correlations, in the order of x."""
     spec = model.spec
-    T, sigma, kept = _unpack(packed, x)
+    T, sigma, kept = unpack(packed, x)
     found = []
     for k, position in enumerate(packed.order):
         q = len(spec.groups[position].coefs)

@@ -84,6 +84,7 @@ def test_the_model_is_that_of_all_rows(formula: str) -> None:
     assert [g.levels.labels for g in streamed.spec.groups] == [
         g.levels.labels for g in whole.spec.groups
     ]
+    assert streamed.spec.encoding.nested == whole.spec.encoding.nested
     pairs = [(streamed.spec.encoding.common, whole.spec.encoding.common)]
     for ours, theirs in zip(streamed.spec.groups, whole.spec.groups, strict=True):
         pairs += [(a, b) for (a, _), (b, _) in zip(ours.bars, theirs.bars, strict=True)]
@@ -233,6 +234,7 @@ def test_rows_added_to_sums(formula: str) -> None:
     whole = hl.Model(formula, first)
     expected = extend(whole.spec, whole.design, whole.frame, second)
     assert spec.n_rows == expected[0].n_rows
+    assert spec.encoding.nested == expected[0].encoding.nested
     for ours, theirs in zip(spec.groups, expected[0].groups, strict=True):
         assert set(ours.levels.labels) == set(theirs.levels.labels)
         assert ours.levels.labels[: len(model.spec.group(ours.factor).levels.labels)] == (

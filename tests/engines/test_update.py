@@ -92,6 +92,7 @@ def test_the_density_is_that_of_all_rows(formula: str, priors: dict[str, Any]) -
         expected = log_posterior(x, theirs, second.problem, second.layout)
         assert density == pytest.approx(expected, rel=1e-10)
         np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-8)
+    assert updated.spec.encoding.nested == whole.spec.encoding.nested
 
 
 def test_encoding_and_default_priors_are_held() -> None:

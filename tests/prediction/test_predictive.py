@@ -247,7 +247,10 @@ def test_a_mean_that_overflows_is_infinite() -> None:
     fit = synthetic_fit(hl.Model("count ~ x + (1 | g)", table(), family="poisson"), draws=2)
     rows = {"x": [1e8, -1e8], "g": ["g00", "g00"]}
     assert np.isinf(fit.epred(rows)["predictions"]["epred"]).any()
-    with pytest.raises(hl.FamilyError, match="cannot draw responses"):
+    summary = fit.epred(rows, summary=True)
+    assert np.isnan(summary["sd"]).all()
+    assert np.isinf(summary["eti89_ub"]).all()
+    with pytest.raises(hl.FamilyError, match=r"no poisson response can be drawn .* as high as inf"):
         fit.predict(rows)
 
 
