@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from hierlm import names
 from hierlm.design import Design, Dropped, Encoding, GroupEncoding
-from hierlm.design.checks import check_design, spans_constant
+from hierlm.design.checks import (
+    check_alike,
+    check_design,
+    design_notes,
+    spans_constant,
+    spans_last,
+)
 from hierlm.errors import (
     DataError,
     DesignWarning,
@@ -25,7 +33,11 @@ from hierlm.families.scale import scale_words
 from hierlm.formula import parse, unparse
 from hierlm.priors import Fixed, Parameter, PriorLike, Priors, Scale, resolve
 from hierlm.priors.parameters import coefficients, group_parameters, shapes
+from hierlm.sources import Chunks
 from hierlm.spec import ModelSpec, Parameterization
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 _PARAMETERIZATIONS = ("noncentered", "centered")
 
@@ -75,11 +87,144 @@ def build(
     notes = check_design(design, unparse(parsed.response.expression), continuous=continuous)
     for note in notes:
         warn(note, DesignWarning)
-    assigned = resolve(_parameters(resolved, encoding, design), {} if priors is None else priors)
+    level = encoding.common.terms.intercept or spans_constant(design.X)
+    parameters = _parameters(resolved, encoding, design, level=level)
+    assigned = resolve(parameters, {} if priors is None else priors)
     _check_fixed_correlations(assigned, encoding.groups)
     chosen = _parameterization(parameterization, tuple(g.factor for g in encoding.groups))
     spec = ModelSpec(encoding, resolved, assigned, chosen, design.n, dropped, notes)
     return spec, design, frame
+
+
+def build_from_chunks(
+    formula: str,
+    chunks: Chunks,
+    *,
+    family: str | Family = "gaussian",
+    link: str | None = None,
+    priors: Mapping[str, PriorLike] | None = None,
+) -> tuple[ModelSpec, CrossProducts]:
+    """Read a formula against chunks of rows that are never in memory together.
+
+    Parameters
+    ----------
+    formula, family, link, priors
+        See `build`.
+    chunks : callable, sequence of tables, or path
+        See `hierlm.sources.chunks.open_chunks`; read twice.
+
+    Returns
+    -------
+    ModelSpec
+        The same, but for rounding, that `build` makes of all rows.
+    CrossProducts
+        Of all rows.
+
+    Raises
+    ------
+    FormulaError, DataError, FamilyError, PriorError
+    """
+    parsed = parse(formula)
+    resolved = get_family(family, link)
+    if resolved.name != "gaussian" or resolved.link.name != "identity":
+        raise FamilyError(
+            f"rows in chunks are summed up, which only a gaussian with an identity link allows, "
+            f"not {resolved.name} with {resolved.link.name}.\n"
+            "  Read the rows into memory: hl.Model(formula, data, family=...)."
+        )
+    streaming = importlib.import_module("hierlm.design.streaming")  # loads numba
+
+    def check(encoding: Encoding, design: Design, dropped: Dropped) -> None:
+        _check_family(resolved, encoding, design, dropped)
+
+    streamed = streaming.stream(parsed, chunks, check)
+    encoding, alike = streamed.encoding, streamed.two_rows()
+    _check_names(encoding, resolved)
+    check_alike(alike, streamed.triangle, streamed.n, unparse(parsed.response.expression))
+    notes = tuple(design_notes(alike, continuous=True))
+    for note in notes:
+        warn(note, DesignWarning)
+    level = encoding.common.terms.intercept or spans_last(streamed.triangle)
+    parameters = _parameters(resolved, encoding, alike, level=level)
+    assigned = resolve(parameters, {} if priors is None else priors)
+    _check_fixed_correlations(assigned, encoding.groups)
+    chosen = _parameterization(None, tuple(g.factor for g in encoding.groups))
+    dropped = streamed.dropped
+    spec = ModelSpec(encoding, resolved, assigned, chosen, streamed.n, dropped, notes)
+    return spec, streamed.products
+
+
+def extend(
+    spec: ModelSpec, design: Design, frame: pd.DataFrame, data: Any
+) -> tuple[ModelSpec, Design, pd.DataFrame]:
+    """Add rows to a model, which stays the same: priors and encoding are held as they are.
+
+    Default priors and the state of transforms come from the rows that the model was first read
+    against; only grouping factors gain levels.
+
+    Parameters
+    ----------
+    spec, design, frame
+        As `build` or `extend` returned them.
+    data : data frame of any kind, dict of columns, or path to a CSV or Parquet file
+        Further rows.
+
+    Returns
+    -------
+    ModelSpec, Design, pandas.DataFrame
+        Of all rows.
+
+    Raises
+    ------
+    DataError, FamilyError
+    """
+    encoding, grown, rows, dropped = spec.encoding.extend(design, frame, data)
+    dropped = spec.dropped + dropped
+    _check_family(spec.family, encoding, grown, dropped)
+    response = unparse(encoding.formula.response.expression)
+    notes = check_design(grown, response, continuous=spec.family.response == "continuous")
+    for note in notes:
+        if note not in spec.notes:
+            warn(note, DesignWarning)
+    added = spec.added_rows + grown.n - design.n
+    extended = replace(
+        spec, encoding=encoding, n_rows=grown.n, dropped=dropped, notes=notes, added_rows=added
+    )
+    return extended, grown, rows
+
+
+def extend_sums(
+    spec: ModelSpec, products: CrossProducts, data: Any
+) -> tuple[ModelSpec, CrossProducts]:
+    """Add rows to a model whose rows are summed up: as `extend`, new levels behind the others.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    products : CrossProducts
+    data : data frame of any kind, dict of columns, or path to a CSV or Parquet file
+
+    Returns
+    -------
+    ModelSpec, CrossProducts
+        Of all rows.
+
+    Raises
+    ------
+    DataError, FamilyError
+    """
+    encoding, design, places, dropped = spec.encoding.extend_levels(data)
+    _check_family(spec.family, encoding, design, dropped)
+    sizes = [len(group.levels.labels) for group in encoding.groups]
+    total = products.recoded(places, sizes).add(design)
+    extended = replace(
+        spec,
+        encoding=replace(encoding, nested=total.nested()),
+        n_rows=spec.n_rows + design.n,
+        dropped=spec.dropped + dropped,
+        added_rows=spec.added_rows + design.n,
+    )
+    return extended, total
 
 
 def _check_functions(functions: Mapping[str, Callable[..., Any]] | None) -> None:
@@ -182,14 +327,15 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _parameters(family: Family, encoding: Encoding, design: Design) -> tuple[Parameter, ...]:
+def _parameters(
+    family: Family, encoding: Encoding, design: Design, *, level: bool
+) -> tuple[Parameter, ...]:
     y, weights, offset = design.response, design.weights, design.offset
     location, scale = family.location_scale(y, design.trials, weights, offset)
     words = scale_words(family.link, family.working_name, offset=offset is not None)
     response = Scale(location, scale, words)
     common = encoding.common
     parameters = [*coefficients(common.names, common.sizes, common.rms, response)]
-    level = common.terms.intercept or spans_constant(design.X)
     for group in encoding.groups:
         sizes = [size for columns, _ in group.bars for size in columns.sizes]
         parameters += group_parameters(

@@ -74,6 +74,8 @@ def _heading(spec: ModelSpec, idata: xr.DataTree) -> Iterator[str]:
         f"{attrs['sampling_time']:.1f} s; engine {attrs['engine']} ({attrs['sampler']}), "
         f"seed {attrs['seed']}"
     )
+    if names.EFFECTS in idata:
+        yield "  of the group-specific effects, means and sds were kept, and no draws"
 
 
 def _verdict(convergence: Convergence) -> Iterator[str]:

@@ -95,14 +95,14 @@ class MaximumLikelihood:
         return coefs[: coefs.index(coef)]
 
 
-def mle(spec: ModelSpec, design: Design, *, reml: bool = True) -> MaximumLikelihood:
+def mle(spec: ModelSpec, design: Design | CrossProducts, *, reml: bool = True) -> MaximumLikelihood:
     """Return REML or ML estimates.
 
     Parameters
     ----------
     spec : ModelSpec
         A gaussian model with an identity link; its priors play no part.
-    design : Design
+    design : Design or CrossProducts
     reml : bool
 
     Returns
@@ -125,8 +125,9 @@ def mle(spec: ModelSpec, design: Design, *, reml: bool = True) -> MaximumLikelih
         for p in spec.priors
     }
     spec = replace(spec, priors=Priors(flat))
-    packed = pack(spec, CrossProducts.of(design))
-    factors = _Relative(spec, packed, design)
+    products = CrossProducts.of(design) if isinstance(design, Design) else design
+    packed = pack(spec, products)
+    factors = _Relative(spec, packed, products)
     best = _minimize(factors, reml)
     return _estimates(spec, packed, factors, best, reml)
 
@@ -134,13 +135,14 @@ def mle(spec: ModelSpec, design: Design, *, reml: bool = True) -> MaximumLikelih
 class _Relative:
     """The relative factors Lambda as a vector: lower triangles of the parts, diagonals first."""
 
-    def __init__(self, spec: ModelSpec, packed: Packed, design: Design) -> None:
+    def __init__(self, spec: ModelSpec, packed: Packed, products: CrossProducts) -> None:
         self.packed = packed
         self.shape = packed.layout.C_fixed.shape
         self.n, self.p = packed.problem.n, len(spec.coefs)
         entries, scales = [], []
         for k, position in enumerate(packed.order):
-            sizes = np.sqrt(np.mean(np.square(design.blocks[position].Z), axis=0))
+            squares = np.einsum("jaa->a", products.factors[position].ZZ)
+            sizes = np.sqrt(squares / products.n)
             for part in spec.groups[position].covariance.parts:
                 for a in part:
                     for b in [b for b in part if b <= a]:

@@ -10,13 +10,12 @@ import numpy as np
 
 from hierlm import storage
 from hierlm.building import build
-from hierlm.engines import Choice, choose_engine, settings
-from hierlm.errors import ConvergenceWarning, EngineError, warn
+from hierlm.engines import settings
+from hierlm.errors import ConvergenceWarning, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
 from hierlm.results import Fit
 from hierlm.spec import Parameterization
-from hierlm.tables import fill
 from hierlm.unfitted import Unfitted
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Model(Unfitted):
         parameterization: Mapping[str, Parameterization] | Parameterization | None = None,
         functions: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        self.spec, self.design, self.frame = build(
+        found = build(
             formula,
             data,
             family=family,
@@ -77,30 +76,7 @@ class Model(Unfitted):
             parameterization=parameterization,
             functions=functions,
         )
-
-    def __repr__(self) -> str:
-        return f"{self.spec}\n\nEngine\n{fill(str(self.engine()), '  ')}"
-
-    def engine(
-        self, name: str = "auto", *, sampler: str = "nutpie", keep_standardized: bool = False
-    ) -> Choice:
-        """Return the engine that would run, and why.
-
-        Parameters
-        ----------
-        name, sampler, keep_standardized
-            As in `fit`: what only PyMC has (another sampler, ``z_g``) makes it the choice.
-
-        Raises
-        ------
-        EngineError
-            If there is no such engine, or it cannot do what is asked.
-        """
-        needs = f"sampler={sampler!r} was asked for" if sampler != "nutpie" else ""
-        needs = "keep_standardized was asked for" if keep_standardized else needs
-        if needs and name not in ("auto", "pymc"):
-            raise EngineError(f"{needs}, which only the pymc engine has, not {name!r}.")
-        return choose_engine(self.spec, name, needs_pymc=needs)
+        super().__init__(*found)
 
     def pymc(self) -> pymc.Model:
         """Return a fresh PyMC model: the specification that every engine is held to.
@@ -127,6 +103,7 @@ class Model(Unfitted):
         progress: bool = True,
         sampler: str = "nutpie",
         keep_standardized: bool = False,
+        effects: str = "draws",
         sampler_options: Mapping[str, Any] | None = None,
     ) -> Fit:
         """Draw from the posterior.
@@ -154,6 +131,11 @@ class Model(Unfitted):
             nutpie need the PyMC engine.
         keep_standardized : bool
             Whether to keep the standardised effects ``z_g`` too, which the PyMC engine has.
+        effects : {"draws", "summary"}
+            Whether to keep the draws of the group-specific effects, or only their posterior means
+            and sds, for levels so many that draws would not fit into memory: `Fit.ranef` and
+            `Fit.coef` have no intervals then, and what needs the draws (predictions for levels,
+            residuals, comparison) is refused. The collapsed engine never holds the draws.
         sampler_options : dict, optional
             Passed to the sampler as they are.
 
@@ -183,10 +165,11 @@ class Model(Unfitted):
             progress=progress,
             sampler=sampler,
             keep_standardized=keep_standardized,
+            effects=effects,
             options=dict(sampler_options or {}),
         )
-        idata = choice.engine.sample(self.spec, self.design, chosen)
-        fitted = Fit(self.spec, self.design, self.frame, idata)
+        idata = choice.engine.sample(self.spec, self.rows, chosen)
+        fitted = Fit(self.spec, self.rows, self._table, idata)
         for complaint in fitted.convergence.complaints():
             warn(complaint, ConvergenceWarning)
         return fitted
@@ -211,6 +194,7 @@ def fit(
     progress: bool = True,
     sampler: str = "nutpie",
     keep_standardized: bool = False,
+    effects: str = "draws",
     sampler_options: Mapping[str, Any] | None = None,
 ) -> Fit:
     """Fit a model in one call: ``Model(formula, data, ...).fit(...)``.
@@ -245,6 +229,7 @@ def fit(
         progress=progress,
         sampler=sampler,
         keep_standardized=keep_standardized,
+        effects=effects,
         sampler_options=sampler_options,
     )
 

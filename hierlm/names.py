@@ -10,6 +10,10 @@ correlations of g, each pair once         ``cor_g``        ``g_cor``
 group-specific effects of g               ``r_g``          ``g``, ``g_coef``
 standardised effects of g                 ``z_g``          ``g``, ``g_coef``
 observations                                               ``__obs__``
+in the group ``effects``, where draws of them are not kept:
+posterior mean and sd of r_g              ``r_g_mean``     ``g``, ``g_coef``
+                                          ``r_g_sd``       same
+sd of common effect plus r_g              ``coef_g_sd``    same
 ========================================  ===============  ====================
 
 ``g`` is the grouping factor as written: ``Subject``, ``batch:cask``.
@@ -22,6 +26,7 @@ SD = "sd"
 COR = "cor"
 COEF = "coef"
 OBS = "__obs__"
+EFFECTS = "effects"  # the group of a tree without draws of the effects
 INTERCEPT = "Intercept"
 INTERCEPT_CENTERED = "Intercept_centered"
 SAMPLE_DIMS = ("chain", "draw")
@@ -104,6 +109,26 @@ def effects(factor: str) -> str:
 def standardized(factor: str) -> str:
     """Return the name of a factor's standardised effects, ``z_g``."""
     return f"z_{factor}"
+
+
+def effect_mean(factor: str) -> str:
+    """Return the name of the posterior means of a factor's effects, ``r_g_mean``."""
+    return f"{effects(factor)}_mean"
+
+
+def effect_sd(factor: str) -> str:
+    """Return the name of the posterior sds of a factor's effects, ``r_g_sd``."""
+    return f"{effects(factor)}_sd"
+
+
+def coef_sd(factor: str) -> str:
+    """Return the name of the posterior sds of the levels' own coefficients, ``coef_g_sd``."""
+    return f"coef_{factor}_sd"
+
+
+def summaries_of(factor: str) -> tuple[str, ...]:
+    """Return the names in the group `EFFECTS`."""
+    return effect_mean(factor), effect_sd(factor), coef_sd(factor)
 
 
 def of_factor(factor: str) -> tuple[str, ...]:

@@ -30,11 +30,13 @@ class ModelSpec:
     parameterization : dict of str to str
         ``"noncentered"`` or ``"centered"`` for every grouping factor.
     n_rows : int
-        Rows that the model learnt from.
+        Rows of the model.
     dropped : Dropped
         Rows that were left out.
     notes : tuple of str
         What the check of the design found.
+    added_rows : int
+        How many of the rows were added later: encoding and default priors come from the others.
     """
 
     encoding: Encoding
@@ -44,6 +46,7 @@ class ModelSpec:
     n_rows: int
     dropped: Dropped
     notes: tuple[str, ...]
+    added_rows: int = 0
 
     @property
     def formula(self) -> str:
@@ -118,7 +121,8 @@ def _facts(spec: ModelSpec) -> list[str]:
     extras = {"trials": values.trials, "weights": values.weights, "known sd": values.se}
     rows += [(key.capitalize(), value.text) for key, value in extras.items() if value is not None]
     rows += [("Offset", offset.text) for offset in values.offsets]
-    rows.append(("Rows", f"{spec.n_rows:,} ({spec.dropped})"))
+    added = f", {spec.added_rows:,} of them added later" if spec.added_rows else ""
+    rows.append(("Rows", f"{spec.n_rows:,}{added} ({spec.dropped})"))
     rows.append(("Common", ", ".join(spec.coefs) or "none"))
     for group in spec.groups:
         levels, covariance = len(group.levels.labels), group.covariance

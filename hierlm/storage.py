@@ -1,6 +1,7 @@
 """Saving and loading a fit: netCDF for draws and rows, JSON for the rest, nothing that executes.
 
-The specification is not stored: it is learnt again from the stored rows, which gives the same one.
+The specification is not stored: it is learnt again from the stored rows, which gives the same one:
+from those that it was learnt from, to which the rows that `Fit.update` added are added again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pandas as pd
 import xarray as xr
 
 from hierlm import names
-from hierlm.building import build
+from hierlm.building import build, extend
 from hierlm.design import Design, Dropped, Levels
 from hierlm.design.frames import learn_predictor
 from hierlm.design.levels import label
@@ -58,6 +59,7 @@ def save(
     tree.attrs["parameterization"] = json.dumps(dict(spec.parameterization))
     tree.attrs["dropped"] = json.dumps(dataclasses.asdict(spec.dropped))
     given = {item.origin: str(item.prior) for item in spec.priors if not item.is_default}
+    tree.attrs["added_rows"] = spec.added_rows
     tree.attrs["given_priors"] = json.dumps(given)
     part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
     try:
@@ -97,15 +99,18 @@ def load(
     frame = _dataset_to_frame(tree[_FRAME].to_dataset())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierlmWarning)  # they were said when it was fitted
+        learnt = len(frame) - int(attrs.get("added_rows", 0))
         spec, design, kept = build(
             attrs["formula"],
-            frame,
+            frame.iloc[:learnt],
             family=attrs["family"],
             link=attrs["link"],
             priors=json.loads(attrs["given_priors"]),
             parameterization=json.loads(attrs["parameterization"]),
             functions=functions,
         )
+        if learnt < len(frame):
+            spec, design, kept = extend(spec, design, kept, frame.iloc[learnt:])
     spec = dataclasses.replace(spec, dropped=Dropped(**json.loads(attrs["dropped"])))
     _check_agreement(Path(path), spec, tree)
     del tree[_FRAME]
@@ -134,7 +139,8 @@ def _write(tree: xr.DataTree, part: Path, target: Path) -> None:
 def _check_levels(spec: ModelSpec, frame: pd.DataFrame) -> None:
     """Refuse rows whose levels did not survive, now that the draws are still there."""
     learnt = {p.name: p.levels for p in spec.encoding.predictors}
-    found = {name: learn_predictor(frame[name], spec.encoding.formula).levels for name in learnt}
+    first = frame.iloc[: len(frame) - spec.added_rows]
+    found = {name: learn_predictor(first[name], spec.encoding.formula).levels for name in learnt}
     for group in spec.groups:
         learnt[group.factor] = group.levels.labels
         found[group.factor] = Levels.learn(group.levels.columns, frame)[0].labels
@@ -171,9 +177,10 @@ def _open(path: Path) -> xr.DataTree:
 def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
     """Refuse a file whose draws and rows do not belong together."""
     posterior = tree["posterior"].to_dataset()
+    effects = tree[names.EFFECTS].to_dataset() if names.EFFECTS in tree else posterior
     for group in spec.groups:
         dim = names.levels_dim(group.factor)
-        if _labels(posterior, dim) != list(group.levels.labels):
+        if _labels(effects, dim) != list(group.levels.labels):
             raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in {dim!r}.")
     if spec.coefs and _labels(posterior, names.COEF) != list(spec.coefs):
         raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in coefficients.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import arviz_stats
 import numpy as np
@@ -15,10 +15,13 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from hierlm import names
-from hierlm.design import Design, GroupBlock, GroupEncoding
+from hierlm.design import Design, GroupEncoding
 from hierlm.errors import DataError, did_you_mean
 from hierlm.spec import ModelSpec
 from hierlm.tables import Table
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 Array = NDArray[np.float64]
 IntervalKind = Literal["eti", "hdi"]
@@ -60,9 +63,26 @@ class Interval:
         return bounds.reshape(*draws.shape[:-1], 2)
 
 
+def drawn(idata: xr.DataTree, variable: str) -> xr.DataArray:
+    """Return a variable of the posterior.
+
+    Raises
+    ------
+    DataError
+        If it is the effects of a factor, of which the fit has only means and sds.
+    """
+    posterior = idata["posterior"].to_dataset()
+    if variable not in posterior and names.EFFECTS in idata:
+        raise DataError(
+            "this needs draws of the group-specific effects, and the fit has only their means and "
+            "sds.\n  Fit with effects='draws', with fewer draws if memory is short."
+        )
+    return posterior[variable]
+
+
 def draws_of(idata: xr.DataTree, variable: str) -> Array:
     """Return the draws of a variable, an array of shape (..., chains * draws)."""
-    values = idata["posterior"][variable].transpose(..., *names.SAMPLE_DIMS).to_numpy()
+    values = drawn(idata, variable).transpose(..., *names.SAMPLE_DIMS).to_numpy()
     return np.asarray(values.reshape(*values.shape[:-2], -1))
 
 
@@ -90,6 +110,8 @@ def summary(
     wanted = [var_names] if isinstance(var_names, str) else var_names
     unknown = [name for name in wanted or () if name not in posterior]
     if unknown:
+        if unknown[0] in {names.effects(group.factor) for group in spec.groups}:
+            drawn(idata, unknown[0])
         raise DataError(
             f"the posterior has no variable {unknown[0]!r}."
             f"{did_you_mean(unknown[0], map(str, posterior))}\n"
@@ -154,17 +176,21 @@ def ranef(
 ) -> pd.DataFrame:
     """Return the effects of a grouping factor: a row per level and coefficient."""
     group = _group(spec, factor)
-    return _by_level(
-        draws_of(idata, names.effects(group.factor)),
-        group.factor,
-        group.levels.labels,
-        group.coefs,
-        interval,
-    )
+    if names.EFFECTS in idata:
+        kept = idata[names.EFFECTS].to_dataset()
+        mean, sd = names.effect_mean(group.factor), names.effect_sd(group.factor)
+        index = _index(group, group.coefs)
+        return _summarized(kept[mean].to_numpy(), kept[sd].to_numpy(), index)
+    draws = draws_of(idata, names.effects(group.factor))
+    return tabulate(draws.reshape(-1, draws.shape[-1]), _index(group, group.coefs), interval)
 
 
 def coef(
-    spec: ModelSpec, design: Design, idata: xr.DataTree, factor: str | None, interval: Interval
+    spec: ModelSpec,
+    rows: Design | CrossProducts,
+    idata: xr.DataTree,
+    factor: str | None,
+    interval: Interval,
 ) -> pd.DataFrame:
     """Return the coefficients of each level: common effect plus the level's own deviation.
 
@@ -178,15 +204,29 @@ def coef(
         would be no coefficient of the level.
     """
     group = _group(spec, factor)
-    _check_coding(next(b for b in design.blocks if b.factor == group.factor), design)
-    effects = draws_of(idata, names.effects(group.factor))
+    _check_coding(spec, group, rows)
     both = [*spec.coefs, *(name for name in group.coefs if name not in spec.coefs)]
+    if names.EFFECTS in idata:
+        return _coef_summarized(spec, idata, group, both)
+    effects = draws_of(idata, names.effects(group.factor))
     total = np.zeros((effects.shape[0], len(both), effects.shape[-1]))
     if spec.coefs:
         total[:, : len(spec.coefs)] = draws_of(idata, names.BETA)
     for k, name in enumerate(group.coefs):
         total[:, both.index(name)] += effects[:, k]
-    return _by_level(total, group.factor, group.levels.labels, tuple(both), interval)
+    return tabulate(total.reshape(-1, total.shape[-1]), _index(group, both), interval)
+
+
+def _coef_summarized(
+    spec: ModelSpec, idata: xr.DataTree, group: GroupEncoding, both: Sequence[str]
+) -> pd.DataFrame:
+    kept, common = idata[names.EFFECTS].to_dataset(), fixef(spec, idata, Interval())
+    mean, sd = np.zeros((2, len(group.levels.labels), len(both)))
+    mean[:, : len(spec.coefs)], sd[:, : len(spec.coefs)] = common["mean"], common["sd"]
+    at = [both.index(name) for name in group.coefs]
+    mean[:, at] += kept[names.effect_mean(group.factor)].to_numpy()
+    sd[:, at] = kept[names.coef_sd(group.factor)].to_numpy()
+    return _summarized(mean, sd, _index(group, both))
 
 
 def _group(spec: ModelSpec, factor: str | None) -> GroupEncoding:
@@ -197,39 +237,54 @@ def _group(spec: ModelSpec, factor: str | None) -> GroupEncoding:
     return spec.group(factor)
 
 
-def _check_coding(block: GroupBlock, design: Design) -> None:
+def _check_coding(spec: ModelSpec, group: GroupEncoding, rows: Design | CrossProducts) -> None:
     """Refuse a varying column that the common effects have otherwise coded."""
-    for name, z in zip(block.coefs, block.Z.T, strict=True):
-        same = name in design.coefs
-        if same and np.allclose(design.X[:, design.coefs.index(name)], z, rtol=1e-9, atol=0):
-            continue
-        among = _combination(design, z)
+    k = spec.groups.index(group)
+    if isinstance(rows, Design):
+        X, Z, tolerance = rows.X, rows.blocks[k].Z, 1e-8
+    else:
+        ones, slopes, Z = rows.alike(k)
+        at = [name for name in spec.coefs if name != names.INTERCEPT]
+        columns = {name: slopes[:, [i]] for i, name in enumerate(at)} | {names.INTERCEPT: ones}
+        X = np.hstack([ones[:, :0], *(columns[name] for name in spec.coefs)])
+        tolerance = 1e-6
+    for name, z in zip(group.coefs, Z.T, strict=True):
+        same = name in spec.coefs
+        if same:
+            gap = np.linalg.norm(X[:, spec.coefs.index(name)] - z)
+            if gap <= 0.1 * tolerance * np.linalg.norm(z):
+                continue
+        among = _combination(X, spec.coefs, z, tolerance)
         if not same and not among:
             continue
         what = "is another column there" if same else f"is a combination of {', '.join(among)}"
         raise DataError(
-            f"{name!r} varies by {block.factor!r}, and {what} in the common part: a common effect "
+            f"{name!r} varies by {group.factor!r}, and {what} in the common part: a common effect "
             "plus a deviation is not the level's own coefficient.\n"
             "  Write the same terms in both, as in y ~ x + (x | g) or y ~ 0 + f + (0 + f | g). "
             "The deviations are in ranef()."
         )
 
 
-def _combination(design: Design, z: Array) -> list[str]:
+def _combination(X: Array, coefs: tuple[str, ...], z: Array, tolerance: float) -> list[str]:
     """Return the common effects of whose columns `z` is a linear combination, if it is one."""
-    sizes = np.linalg.norm(design.X, axis=0)
-    X, z = design.X / np.where(sizes > 0, sizes, 1.0), z / (np.linalg.norm(z) or 1.0)
+    sizes = np.linalg.norm(X, axis=0)
+    X, z = X / np.where(sizes > 0, sizes, 1.0), z / (np.linalg.norm(z) or 1.0)
     weights = np.linalg.lstsq(X, z, rcond=None)[0]
-    if np.linalg.norm(z - X @ weights) > 1e-8:
+    if np.linalg.norm(z - X @ weights) > tolerance:
         return []
-    return [name for name, w in zip(design.coefs, weights, strict=True) if abs(w) > 1e-6]
+    return [name for name, w in zip(coefs, weights, strict=True) if abs(w) > 1e-6]
 
 
-def _by_level(
-    draws: Array, factor: str, levels: tuple[str, ...], coefs: tuple[str, ...], interval: Interval
-) -> pd.DataFrame:
-    index = pd.MultiIndex.from_product([levels, coefs], names=[factor, names.COEF])
-    return tabulate(draws.reshape(-1, draws.shape[-1]), index, interval)
+def _index(group: GroupEncoding, coefs: Sequence[str]) -> pd.MultiIndex:
+    return pd.MultiIndex.from_product(
+        [group.levels.labels, list(coefs)], names=[group.factor, names.COEF]
+    )
+
+
+def _summarized(mean: Array, sd: Array, index: pd.Index) -> pd.DataFrame:
+    """Return the table of effects of which means and sds were kept: without intervals."""
+    return Table({"mean": mean.ravel(), "sd": sd.ravel()}, index=index)
 
 
 def varcorr(

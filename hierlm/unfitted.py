@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from hierlm.design import Design
 from hierlm.equations import Equation, equations
-from hierlm.spec import ModelSpec
+from hierlm.rows import ModelRows
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,12 +17,8 @@ if TYPE_CHECKING:
     from hierlm.plots.ppc import PpcKind
 
 
-class Unfitted:
+class Unfitted(ModelRows):
     """The design check, equations, prior predictive draws and pictures of a `Model`."""
-
-    spec: ModelSpec
-    design: Design
-    frame: pd.DataFrame
 
     def equations(self, notation: str = "varying_coefficients") -> Equation:
         """Return the model as an equation.

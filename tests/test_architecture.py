@@ -22,7 +22,7 @@ LAYERS = [
     {"priors"},
     {"spec", "kernels"},
     {"engines", "building"},
-    {"convergence", "summaries"},
+    {"convergence", "summaries", "rows"},
     {"variance", "display", "storage", "mle", "prediction", "shrinkage", "equations", "simulation"},
     {"contrasts", "comparison", "checking", "sidebyside", "teaching"},
     {"plots"},

@@ -13,6 +13,7 @@ from hierlm.engines.tree import dims
 from hierlm.errors import DataError
 from hierlm.simulation.responses import new_effects
 from hierlm.spec import ModelSpec
+from hierlm.summaries import drawn
 
 Array = NDArray[np.float64]
 Groups = Literal["all", "new"]
@@ -48,7 +49,7 @@ def posterior_values(
     kept = spread(chains * draws, samples)
     found = {names.BETA: np.zeros((len(kept), 0))}
     for name in dims(spec):
-        variable = posterior[name].transpose(*names.SAMPLE_DIMS, ...)
+        variable = drawn(idata, name).transpose(*names.SAMPLE_DIMS, ...)
         values = variable.to_numpy()
         found[name] = values[kept // draws, kept % draws]
     return found

@@ -29,6 +29,7 @@ from hierlm.design import GroupEncoding
 from hierlm.errors import did_you_mean
 from hierlm.priors.spelling import canonical
 from hierlm.spec import ModelSpec
+from hierlm.summaries import drawn
 
 Array = NDArray[np.float64]
 Kind = Literal["coefficient", "sd", "correlation", "effect", "shape"]
@@ -137,7 +138,7 @@ class Quantities:
     def draws(self, idata: xr.DataTree, name: str) -> Array:
         """Return the draws of a quantity by its full name, of shape (chains, draws)."""
         element = self.element(name)
-        variable = idata["posterior"][element.variable].sel(dict(element.where))
+        variable = drawn(idata, element.variable).sel(dict(element.where))
         return np.asarray(variable.transpose(*names.SAMPLE_DIMS).to_numpy(), dtype=np.float64)
 
     def _effect(self, written: str) -> tuple[str, str, str] | None:

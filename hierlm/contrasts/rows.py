@@ -62,7 +62,7 @@ class Rows:
         cls,
         spec: ModelSpec,
         idata: xr.DataTree,
-        fitted: tuple[Design, pd.DataFrame],
+        fitted: tuple[Design, pd.DataFrame] | None,
         newdata: Any,
         *,
         groups: Groups | None,
@@ -70,7 +70,7 @@ class Rows:
         scale: Scale,
         seed: int | np.random.Generator | None,
     ) -> Rows:
-        """Read new rows, or take those of the fit.
+        """Take the rows of the fit, or read new ones where those are not given.
 
         Raises
         ------
@@ -80,10 +80,10 @@ class Rows:
             raise DataError(
                 f"scale is 'response' or 'link'; came {scale!r}.{did_you_mean(scale, _SCALES)}"
             )
-        design, frame = fitted
-        weights = design.weights
-        if newdata is not None:
+        if fitted is None:
             frame, weights = read_columns(newdata), None
+        else:
+            frame, weights = fitted[1], fitted[0].weights
         if groups is None:
             given = tuple(g.factor for g in spec.groups if set(g.levels.columns) <= set(frame))
             groups = given or "none"

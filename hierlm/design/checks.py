@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 _FEW_LEVELS = 5
 _LISTED = 8  # names in one message
 _CHUNK = 65_536
+_ONE_ROW = "there is one row; a model needs at least two.\n  Was the table filtered?"
 _FAR = 10.0  # |mean| / sd beyond which a predictor is far from its origin
 
 
@@ -43,29 +44,60 @@ def check_design(design: Design, response: str, *, continuous: bool) -> tuple[st
         the columns of the common effects are linearly dependent.
     """
     _check_rows(design)
-    _check_response(design.response, response, continuous=continuous)
+    _check_response(design.response, response, design.n, continuous=continuous)
     for block in design.blocks:
         _check_levels(block)
     _check_rank(design.X, design.coefs)
-    confounded = continuous and design.se is None
-    notes = [note for block in design.blocks for note in _block_notes(block, design, confounded)]
+    notes = design_notes(design, continuous=continuous)
     if not continuous and np.ptp(design.response) == 0:
         notes.append(
             f"the response {response} is {design.response[0]:g} in every row: there is nothing to "
             "explain, and the priors decide. Is it the right column?"
         )
-    return (*notes, *_interaction_notes(design))
+    return tuple(notes)
+
+
+def design_notes(design: Design, *, continuous: bool) -> list[str]:
+    """Return what the user should know of levels and columns: of their moments, whatever rows."""
+    confounded = continuous and design.se is None
+    notes = [note for block in design.blocks for note in _block_notes(block, design, confounded)]
+    return [*notes, *_interaction_notes(design)]
+
+
+def check_alike(alike: Design, triangle: Array, n: int, response: str) -> None:
+    """Check rows that are not kept: see `check_design`.
+
+    Parameters
+    ----------
+    alike : Design
+        A few rows with the levels of all of them and the range of the response.
+    triangle : ndarray of shape (r, p + 1)
+        R of [X, 1] = QR, of all rows.
+    n : int
+        Number of rows.
+    response : str
+
+    Raises
+    ------
+    DataError
+    """
+    if n == 1:
+        raise DataError(_ONE_ROW)
+    _check_response(alike.response, response, n, continuous=True)
+    for block in alike.blocks:
+        _check_levels(block)
+    _check_rank(triangle[:, :-1], alike.coefs)
 
 
 def _check_rows(design: Design) -> None:
     if design.n == 1:
-        raise DataError("there is one row; a model needs at least two.\n  Was the table filtered?")
+        raise DataError(_ONE_ROW)
 
 
-def _check_response(y: Array, response: str, *, continuous: bool) -> None:
+def _check_response(y: Array, response: str, n: int, *, continuous: bool) -> None:
     if continuous and np.ptp(y) == 0:
         raise DataError(
-            f"the response {response} is constant: {y[0]:g} in each of the {y.size} rows.\n"
+            f"the response {response} is constant: {y[0]:g} in each of the {n} rows.\n"
             "  There is nothing to explain. Is it the right column, or was the table filtered?"
         )
 
@@ -109,9 +141,16 @@ def spans_constant(X: Array) -> bool:
     """
     if not X.shape[1]:
         return False
-    R = _triangle(np.hstack([X, np.ones((len(X), 1))])) / np.append(_sizes(X), 1.0)
+    return spans_last(_triangle(np.hstack([X, np.ones((len(X), 1))])))
+
+
+def spans_last(triangle: Array) -> bool:
+    """Return whether the last column of R is a combination of the others, if there are any."""
+    if triangle.shape[1] < 2:
+        return False
+    R = triangle / _sizes(triangle)
     residual = R[:, -1] - R[:, :-1] @ np.linalg.lstsq(R[:, :-1], R[:, -1], rcond=None)[0]
-    return bool(np.linalg.norm(residual) < 1e-8 * np.sqrt(len(X)))
+    return bool(np.linalg.norm(residual) < 1e-8)
 
 
 def _sizes(X: Array) -> Array:

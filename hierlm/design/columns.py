@@ -204,6 +204,23 @@ class Columns:
         _check_finite(values, self.names)
         return values
 
+    def parts(self, frame: pd.DataFrame) -> list[list[Array]]:
+        """Return the columns of each part of each term on new rows, of shape (m, columns) each."""
+        return _parts(self._matrix, frame)
+
+    def measured(self, means: Array, rms: Array, parts: list[list[tuple[Array, Array]]]) -> Columns:
+        """Return the same columns with moments taken elsewhere.
+
+        Parameters
+        ----------
+        means, rms : ndarray of shape (p,)
+        parts : list of list of (ndarray, ndarray)
+            Sd and root mean square of each column of `parts`.
+        """
+        return replace(
+            self, means=tuple(means.tolist()), rms=tuple(rms.tolist()), scales=_products(parts)
+        )
+
 
 def _check_distinct(terms: Terms, text: str) -> None:
     """Refuse two terms of one name, of which formulae keeps one: a column ``x:z``, and x:z."""
@@ -269,18 +286,31 @@ def _sum(data: Any, omit: Any = None, levels: Any = None) -> _Factor:
 
 
 def _scales(matrix: Any, weights: Array | None) -> tuple[float, ...]:
+    return _products(
+        [[(_sd(part, weights), _rms(part, weights)) for part in parts] for parts in _parts(matrix)]
+    )
+
+
+def _parts(matrix: Any, frame: pd.DataFrame | None = None) -> list[list[Array]]:
+    """Return the parts of each term, a constant without any; on the rows learnt if not others."""
+    if matrix is None:
+        return []
+    found = []
+    for term in matrix.terms.values():
+        parts = getattr(term, "components", ())
+        values = [part.value if frame is None else part.eval_new_data(frame) for part in parts]
+        found.append([np.asarray(x, np.float64).reshape(len(x), -1) for x in values])
+    return found
+
+
+def _products(terms: list[list[tuple[Array, Array]]]) -> tuple[float, ...]:
     """Return each column's sd, as the product over the parts of an interaction."""
     scales: list[float] = []
-    for term in matrix.terms.values():
-        parts = [
-            np.asarray(component.value, np.float64).reshape(len(component.value), -1)
-            for component in getattr(term, "components", ())
-        ]
+    for parts in terms:
         product = [1.0] if parts else [0.0]
-        for part in parts:
-            sizes = _sd(part, weights)
-            if len(parts) > 1:  # a constant part multiplies the others
-                sizes = np.where(sizes > 0, sizes, _rms(part, weights))
+        for sd, rms in parts:
+            # a constant part multiplies the others
+            sizes = np.where(sd > 0, sd, rms) if len(parts) > 1 else sd
             product = [a * b for a in product for b in sizes]
         scales.extend(map(float, product))
     return tuple(scales)

@@ -11,7 +11,7 @@ that chunks, threads and tomorrow's rows are one operation; their size does not 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -225,6 +225,63 @@ class CrossProducts:
                 FactorProducts(f.ZZ, f.ZU @ A, f.Zy + step * f.ZU[:, :, 0]) for f in self.factors
             ),
         )
+
+    def nested(self) -> frozenset[tuple[int, int]]:
+        """Return the positions (inner, outer) of factors nested in one another in these rows."""
+        found = set()
+        for (a, b), pair in self.pairs.items():
+            for side, key in enumerate([(a, b), (b, a)]):
+                if len(np.unique(pair.cells[:, side])) == len(pair.cells):
+                    found.add(key)
+        return frozenset(found)
+
+    def recoded(self, places: Sequence[Codes], sizes: Sequence[int]) -> CrossProducts:
+        """Return the same sums where factors have further levels.
+
+        Parameters
+        ----------
+        places : sequence of ndarray of shape (J,), int64
+            Where the levels of each factor are now.
+        sizes : sequence of int
+            How many levels each factor has now.
+        """
+
+        def moved(x: Array, k: int) -> Array:
+            wide = np.zeros((sizes[k], *x.shape[1:]))
+            wide[places[k]] = x
+            return wide
+
+        return replace(
+            self,
+            factors=tuple(
+                FactorProducts(moved(f.ZZ, k), moved(f.ZU, k), moved(f.Zy, k))
+                for k, f in enumerate(self.factors)
+            ),
+            pairs={
+                (k, m): PairProducts(
+                    np.stack([places[k][pair.cells[:, 0]], places[m][pair.cells[:, 1]]], axis=1),
+                    pair.ZZ,
+                )
+                for (k, m), pair in self.pairs.items()
+            },
+        )
+
+    def alike(self, k: int) -> tuple[Array, Array, Array]:
+        """Return a few rows A, [1, X, Z_k] with the cross-products of all: A'A = G.
+
+        Half the digits are lost: a column that is a combination of others is one to 1e-8.
+
+        Returns
+        -------
+        ndarray of shape (r, 1), (r, p) and (r, q)
+        """
+        factor, P = self.factors[k], len(self.Uy)
+        ZU = factor.ZU.sum(axis=0)
+        G = np.block([[self.UU, ZU.T], [ZU, factor.ZZ.sum(axis=0)]])
+        sizes = np.sqrt(np.where(np.diag(G) > 0, np.diag(G), 1.0))
+        values, vectors = np.linalg.eigh(G / sizes / sizes[:, None])
+        A = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * sizes
+        return A[:, :1], A[:, 1:P] + self.x0 * A[:, :1], A[:, P:]
 
     def save(self, path: Any) -> None:
         """Write to a NumPy archive; it holds numbers only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from formulae.environment import Environment
 from hierlm import names
 from hierlm.covariance import Covariance
 from hierlm.design.columns import Columns, Terms, environment
-from hierlm.design.design import Array, Design, GroupBlock
+from hierlm.design.design import Array, Codes, Design, GroupBlock
 from hierlm.design.frames import (
     Dropped,
     Predictor,
@@ -23,6 +23,7 @@ from hierlm.design.frames import (
     refuse_missing,
     weighty_rows,
 )
+from hierlm.design.joining import join
 from hierlm.design.levels import Levels, lies_in
 from hierlm.design.precheck import check_before
 from hierlm.design.values import RowValues, learn_row_values, learn_weights
@@ -64,9 +65,21 @@ class GroupEncoding:
 
     def block(self, frame: pd.DataFrame, predictors: pd.DataFrame) -> GroupBlock:
         """Return the block of the rows of `frame`."""
-        Z = np.hstack([columns.apply(predictors) for columns, _ in self.bars])
-        codes = self.levels.encode(frame)
+        codes, Z = self.levels.encode(frame), self.columns(predictors)
         return GroupBlock(self.factor, self.levels.labels, self.coefs, self.covariance, codes, Z)
+
+    def columns(self, predictors: pd.DataFrame) -> Array:
+        """Return what the coefficients multiply, an array of shape (n, q)."""
+        return np.hstack([columns.apply(predictors) for columns, _ in self.bars])
+
+    def extended(
+        self, block: GroupBlock, frame: pd.DataFrame, predictors: pd.DataFrame
+    ) -> tuple[GroupEncoding, GroupBlock]:
+        """Return this factor with the levels of `frame`: the rows of `block` and further ones."""
+        levels, codes = Levels.learn(self.levels.columns, frame)
+        Z = np.vstack([block.Z, self.columns(predictors)])
+        grown = replace(block, levels=levels.labels, codes=codes, Z=Z)
+        return replace(self, levels=levels), grown
 
 
 @dataclass(frozen=True)
@@ -129,17 +142,17 @@ class Encoding:
         env = environment(functions or {})
         frame, dropped = complete_rows(read_columns(data, formula.columns), formula)
         check_before(formula, frame)
-        predictors = _learn_predictors(formula, frame)
-        weights = learn_weights(formula, _code(frame, predictors), env)
+        predictors = learn_predictors(formula, frame)
+        weights = learn_weights(formula, code(frame, predictors), env)
         if weights is not None:
             frame, dropped = weighty_rows(frame, weights, dropped)
             weights = weights[weights > 0]
-            predictors = _learn_predictors(formula, frame)  # levels may be gone
-        coded = _code(frame, predictors)
+            predictors = learn_predictors(formula, frame)  # levels may be gone
+        coded = code(frame, predictors)
         text = formula.text
         common, X = Columns.learn(Terms.of(formula.common, text), coded, env, text, weights)
         groups, blocks = [], []
-        for factor, bars in _bars(formula).items():
+        for factor, bars in bars_of(formula).items():
             group, block = _learn_group(factor, bars, frame, coded, env, text, weights)
             groups.append(group)
             blocks.append(block)
@@ -172,9 +185,78 @@ class Encoding:
         needed = _columns_of(self, values)
         frame = read_columns(data, needed)
         refuse_missing(frame)
-        coded = _code(frame, tuple(p for p in self.predictors if p.name in needed))
+        coded = code(frame, tuple(p for p in self.predictors if p.name in needed))
         blocks = tuple(group.block(frame, coded) for group in self.groups)
         return Design(self.common.apply(coded), self.common.names, blocks, **values.apply(coded))
+
+    def extend(
+        self, design: Design, frame: pd.DataFrame, data: Any
+    ) -> tuple[Encoding, Design, pd.DataFrame, Dropped]:
+        """Add rows: grouping factors gain the levels that are new, all else is as it was learnt.
+
+        Parameters
+        ----------
+        design, frame
+            The rows that are there.
+        data : data frame, dict of columns, or path
+            Further rows; those with missing values or weight zero are left out.
+
+        Returns
+        -------
+        Encoding, Design, pandas.DataFrame, Dropped
+            As for `learn`: of all rows, but for the last, which counts among those of `data`.
+
+        Raises
+        ------
+        DataError
+            As for `apply`.
+        """
+        rows, dropped = self._complete(data)
+        coded = code(rows, self.predictors)
+        numeric = [p.name for p in self.predictors if p.levels is None]
+        frame = join(frame, rows, numeric)
+        pairs = [
+            group.extended(block, frame, coded)
+            for group, block in zip(self.groups, design.blocks, strict=True)
+        ]
+        nested = _nesting([block for _, block in pairs])
+        encoding = replace(self, groups=tuple(group for group, _ in pairs), nested=nested)
+        values = {
+            name: None if new is None else np.concatenate([getattr(design, name), new])
+            for name, new in self.values.apply(coded).items()
+        }
+        X = np.vstack([design.X, self.common.apply(coded)])
+        grown = Design(X, design.coefs, tuple(block for _, block in pairs), **values)
+        return encoding, grown, frame, dropped
+
+    def extend_levels(self, data: Any) -> tuple[Encoding, Design, list[Codes], Dropped]:
+        """Add rows to others that were not kept: as `extend`, but that new levels come last.
+
+        Returns
+        -------
+        Encoding
+        Design
+            Of the rows of `data`.
+        list of ndarray of shape (J,), int64
+            For each grouping factor, where its levels are now.
+        Dropped
+        """
+        rows, dropped = self._complete(data)
+        groups, places = [], []
+        for group in self.groups:
+            known = group.levels.frame()
+            both = join(known, rows[list(known.columns)], ())
+            levels, codes = Levels.learn(group.levels.columns, both)
+            groups.append(replace(group, levels=levels))
+            places.append(codes[: len(known)])
+        encoding = replace(self, groups=tuple(groups))
+        return encoding, encoding.apply(rows, response=True), places, dropped
+
+    def _complete(self, data: Any) -> tuple[pd.DataFrame, Dropped]:
+        rows, dropped = complete_rows(read_columns(data, self.formula.columns), self.formula)
+        if self.values.weights is None:
+            return rows, dropped
+        return weighty_rows(rows, self.values.weights_of(code(rows, self.predictors)), dropped)
 
 
 def _columns_of(encoding: Encoding, values: RowValues) -> list[str]:
@@ -185,7 +267,7 @@ def _columns_of(encoding: Encoding, values: RowValues) -> list[str]:
     return [name for name in encoding.formula.columns if name in needed]
 
 
-def _bars(formula: Formula) -> dict[str, list[GroupTerm]]:
+def bars_of(formula: Formula) -> dict[str, list[GroupTerm]]:
     """Return the bars by grouping factor, in order."""
     bars: dict[str, list[GroupTerm]] = {}
     for term in formula.groups:
@@ -239,14 +321,19 @@ def _nesting(blocks: list[GroupBlock]) -> frozenset[tuple[int, int]]:
     )
 
 
-def _learn_predictors(formula: Formula, frame: pd.DataFrame) -> tuple[Predictor, ...]:
+def learn_predictors(
+    formula: Formula, frame: pd.DataFrame, only: tuple[str, ...] | None = None
+) -> tuple[Predictor, ...]:
+    """Decide what the columns are that are not only grouping factors, or what some of them are."""
     grouping = {name for term in formula.groups for name in term.factor}
     parts = [formula.common, *(term.left for term in formula.groups)]
     used = {name for part in parts for name in column_names(part)}
     wanted = [name for name in formula.columns if name in used or name not in grouping]
+    wanted = wanted if only is None else [name for name in wanted if name in only]
     return tuple(learn_predictor(frame[name], formula) for name in wanted)
 
 
-def _code(frame: pd.DataFrame, predictors: tuple[Predictor, ...]) -> pd.DataFrame:
+def code(frame: pd.DataFrame, predictors: tuple[Predictor, ...]) -> pd.DataFrame:
+    """Return the predictors as formulae wants them: see `Predictor.code`."""
     coded = {p.name: p.code(frame[p.name]) for p in predictors}
     return pd.DataFrame(coded, index=frame.index, copy=False)

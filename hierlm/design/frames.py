@@ -37,6 +37,17 @@ class Dropped:
     by_column: dict[str, int]
     weightless: int = 0
 
+    def __add__(self, other: Dropped) -> Dropped:
+        by_column = dict(self.by_column)
+        for name, count in other.by_column.items():
+            by_column[name] = by_column.get(name, 0) + count
+        return Dropped(
+            self.total + other.total,
+            self.rows + other.rows,
+            by_column,
+            self.weightless + other.weightless,
+        )
+
     def __str__(self) -> str:
         if not self.rows:
             return "no row dropped"
@@ -132,14 +143,21 @@ def complete_rows(frame: pd.DataFrame, formula: Formula) -> tuple[pd.DataFrame, 
     DataError
         If a value is infinite, or no row is complete.
     """
+    complete, dropped = without_missing(frame)
+    if dropped.rows == dropped.total:
+        raise DataError(all_missing(dropped))
+    if dropped.rows:
+        warn(f"{dropped}.", DataWarning)
+    return complete, dropped
+
+
+def without_missing(frame: pd.DataFrame) -> tuple[pd.DataFrame, Dropped]:
+    """Leave out the rows with missing values, all of them if need be, and refuse infinite ones."""
     missing = frame.isna()
     counts = {str(name): int(count) for name, count in missing.sum().items() if count}
     incomplete = missing.to_numpy().any(axis=1)
     dropped = Dropped(len(frame), int(incomplete.sum()), counts)
-    if dropped.rows == dropped.total:
-        raise DataError(_all_missing(dropped))
     if dropped.rows:
-        warn(f"{dropped}.", DataWarning)
         frame = frame.loc[~incomplete].apply(_without_nullable)
     for name in frame.columns:
         _refuse_infinite(frame[name])
@@ -172,7 +190,8 @@ def weighty_rows(
     return frame, dropped
 
 
-def _all_missing(dropped: Dropped) -> str:
+def all_missing(dropped: Dropped) -> str:
+    """Return the message that no row is complete."""
     listed = ", ".join(f"{name} {count}" for name, count in dropped.by_column.items())
     empty = [name for name, count in dropped.by_column.items() if count == dropped.total]
     hint = (

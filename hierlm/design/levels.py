@@ -167,6 +167,13 @@ class Levels:
             codes = np.where((codes < 0) | (own < 0), -1, found).astype(np.int64)
         return codes
 
+    def frame(self) -> pd.DataFrame:
+        """Return a row for each level: categories from which the same levels would be learnt."""
+        parts = zip(self.columns, self.parents, self.parent_codes(), strict=True)
+        return pd.DataFrame(
+            {name: pd.Categorical.from_codes(x, pd.Index(labels)) for name, labels, x in parts}
+        )
+
     def parent_codes(self) -> tuple[Codes, ...]:
         """Return, for each column, the code of each level's parent: arrays of shape (J,)."""
         return _unmix(self.cells, self.parents)

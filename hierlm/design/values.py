@@ -77,6 +77,11 @@ class RowValues:
         single = (self.response, self.trials, self.weights, self.se, *self.offsets)
         return tuple(name for value in single if value is not None for name in value.columns)
 
+    def weights_of(self, frame: pd.DataFrame) -> Array:
+        """Compute the frequency weights alone, of a formula that has some: shape (n,)."""
+        weights = RowValues(None, None, self.weights, None, ()).apply(frame)["weights"]
+        return np.ones(len(frame)) if weights is None else weights
+
     def apply(self, frame: pd.DataFrame) -> Mapping[str, Array | None]:
         """Compute the fields of a `Design`: y, trials, weights, se, offset.
 

@@ -10,7 +10,7 @@ import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -18,6 +18,9 @@ import xarray as xr
 from hierlm.design import Design
 from hierlm.errors import EngineError
 from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 _SEEDS = 2**63  # a saved fit holds its seed as a signed integer of 64 bits
 
@@ -42,6 +45,10 @@ class Settings:
         Whether the standardised effects ``z_g`` are kept.
     options : dict
         Passed to the sampler as they are.
+    effects : {"draws", "summary"}
+        Whether draws of the group-specific effects are kept, or their means and sds only.
+    earlier : xarray.DataTree, optional
+        A posterior of the same model with fewer rows, for engines that can start from it.
     """
 
     draws: int = 1000
@@ -54,6 +61,8 @@ class Settings:
     sampler: str = "nutpie"
     keep_standardized: bool = False
     options: dict[str, Any] | None = None
+    effects: str = "draws"
+    earlier: xr.DataTree | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("draws", 1), ("tune", 0), ("chains", 1), ("cores", 1)):
@@ -63,6 +72,8 @@ class Settings:
             object.__setattr__(self, name, int(value))
         if not isinstance(self.target_accept, Real) or not 0 < self.target_accept < 1:
             raise EngineError(f"target_accept lies between 0 and 1; came {self.target_accept!r}.")
+        if self.effects not in ("draws", "summary"):
+            raise EngineError(f"effects is 'draws' or 'summary'; came {self.effects!r}.")
 
 
 def settings(
@@ -107,6 +118,7 @@ class Engine(ABC):
 
     name: str
     default_tune: int  # iterations of warm-up that its geometry needs
+    warm_tune: int  # the same where an earlier posterior is given to start from
     default_target_accept: float
 
     @abstractmethod
@@ -114,11 +126,21 @@ class Engine(ABC):
         """Return why this engine cannot take a model, or None when it can."""
 
     @abstractmethod
-    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+    def sample(
+        self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
+    ) -> xr.DataTree:
         """Draw from the posterior.
+
+        Parameters
+        ----------
+        spec : ModelSpec
+        design : Design or CrossProducts
+            The rows; or their sums, which are enough for the collapsed engine.
+        settings : Settings
 
         Returns
         -------
         xarray.DataTree
-            With the groups posterior, sample_stats, observed_data and constant_data.
+            With the groups posterior and sample_stats; observed_data and constant_data where
+            there are rows; and effects, where `settings` asks for a summary of them.
         """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
+from hierlm.engines.moments import EffectSummary
 from hierlm.engines.nesting import trailing_size
 from hierlm.engines.nuts import run_nutpie
 from hierlm.engines.statistics import arviz_statistics
@@ -27,12 +27,12 @@ from hierlm.priors import Assigned, Fixed, Flat, Normal
 from hierlm.spec import ModelSpec
 
 if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
     from hierlm.engines.packing import Packed
 
 Array = NDArray[np.float64]
 
 MAX_TRAILING = 2000  # dense columns
-_CHUNK_BYTES = 64 * 2**20
 _MAX_BYTES = 4 * 2**30
 
 
@@ -41,6 +41,7 @@ class CollapsedEngine(Engine):
 
     name = "collapsed"
     default_tune = 300
+    warm_tune = 150
     default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:
@@ -61,28 +62,32 @@ class CollapsedEngine(Engine):
             )
         return None
 
-    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+    def sample(
+        self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
+    ) -> xr.DataTree:
         """Sum the rows up, sample the parameters, draw the effects (see `Engine.sample`)."""
         _check_size(spec, settings)
         clock = Clock()
         # numba and nutpie exist from here on: building and printing a model does not load them
         packing = importlib.import_module("hierlm.engines.packing")
-        CrossProducts = importlib.import_module("hierlm.design.crossproducts").CrossProducts
+        crossproducts = importlib.import_module("hierlm.design.crossproducts")
         importlib.import_module("nutpie")
         clock.lap("import_time")
-        packed = packing.pack(spec, CrossProducts.of(design))
+        products = crossproducts.CrossProducts.of(design) if isinstance(design, Design) else design
+        packed = packing.pack(spec, products)
         clock.lap("preparation_time")
-        model = _nutpie_model(packed)
-        _draw_effects(packed, packed.start[None], seed=0, cores=1)
+        model = _nutpie_model(packed, _starts(spec, packed, settings))
+        drawing = importlib.import_module("hierlm.engines.effects")
+        list(drawing.draw_parts(spec, packed, packed.start[None], seed=0, cores=1))
         clock.lap("compile_time")
         raw = run_nutpie(model, settings, cores=settings.cores)
         clock.lap("sampling_time")
         coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
-        posterior = _posterior(spec, packed, coordinates, settings)
+        posterior, effects = _posterior(spec, packed, coordinates, settings)
         clock.lap("effects_time")
         attrs = {"engine": self.name, "sampler": "nutpie", **clock.laps}
         stats = arviz_statistics(raw["sample_stats"].to_dataset())
-        return build_tree(spec, design, posterior, stats, settings, attrs)
+        return build_tree(spec, design, posterior, stats, settings, attrs, effects)
 
 
 def _is_sampled(item: Assigned) -> bool:
@@ -92,13 +97,16 @@ def _is_sampled(item: Assigned) -> bool:
 
 
 def _check_size(spec: ModelSpec, settings: Settings) -> None:
+    if settings.effects == "summary":
+        return
     effects = sum(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
     size = 8 * effects * settings.chains * settings.draws
     if size > _MAX_BYTES:
         raise EngineError(
             f"the draws of {effects:,} effects would take {size / 2**30:.1f} GiB.\n"
-            f"  Ask for fewer draws: {_MAX_BYTES // (8 * effects * settings.chains):,} per chain "
-            f"fit in {_MAX_BYTES // 2**30} GiB."
+            "  Write fit(effects='summary') to keep only their means and sds, or ask for fewer "
+            f"draws: {_MAX_BYTES // (8 * effects * settings.chains):,} per chain fit in "
+            f"{_MAX_BYTES // 2**30} GiB."
         )
 
 
@@ -115,14 +123,25 @@ class Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def _nutpie_model(packed: Packed) -> Any:
+def _starts(spec: ModelSpec, packed: Packed, settings: Settings) -> Array | None:
+    if settings.earlier is None:
+        return None
+    warm = importlib.import_module("hierlm.engines.warmstart")
+    points: Array = warm.starting_points(spec, packed, settings.earlier)
+    return points
+
+
+def _nutpie_model(packed: Packed, starts: Array | None = None) -> Any:
     """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
     native = importlib.import_module("hierlm.kernels.native")
     NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
     d = len(packed.start)
 
     def start(seed: Any) -> Array:
-        return packed.start + np.random.default_rng(seed).uniform(-0.5, 0.5, d)
+        rng = np.random.default_rng(seed)
+        if starts is not None:
+            return np.asarray(starts[rng.integers(len(starts))])
+        return packed.start + rng.uniform(-0.5, 0.5, d)
 
     table = native.tabulate(packed.problem, packed.layout)
     return NativeModel(
@@ -132,9 +151,10 @@ def _nutpie_model(packed: Packed) -> Any:
 
 def _posterior(
     spec: ModelSpec, packed: Packed, coordinates: Array, settings: Settings
-) -> dict[str, Array]:
-    """Return the canonical variables, shaped (chains, draws, ...)."""
+) -> tuple[dict[str, Array], dict[str, Array] | None]:
+    """Return the canonical variables, shaped (chains, draws, ...), and the summary of effects."""
     kernels = importlib.import_module("hierlm.kernels.posterior")
+    drawing = importlib.import_module("hierlm.engines.effects")
     layout, c = packed.layout, packed.coefficients
     xs = np.ascontiguousarray(coordinates.reshape(-1, coordinates.shape[-1]))
     S, (nf, q) = len(xs), layout.sd_at.shape
@@ -142,51 +162,35 @@ def _posterior(
     kernels.parameters(xs, layout, flat)
     sds, C = flat[:, : nf * q].reshape(S, nf, q), flat[:, nf * q : -1 - len(c.kept)]
     C = C.reshape(S, nf, q, q)
-    levels, trailing = _draw_effects(packed, xs, seed=settings.seed, cores=settings.cores)
     found: dict[str, Array] = {}
-    if spec.coefs:
-        model = np.tile(c.reference, (S, 1))
-        model[:, c.collapsed] += trailing[:, len(packed.problem.pattern.factor) :]
-        free = layout.beta_at >= 0
-        model[:, c.kept[free]] = flat[:, flat.shape[1] - len(c.kept) :][:, free]
-        found[names.BETA] = model @ c.to_raw.T
     if spec.shapes:
         found["sigma"] = flat[:, nf * q + nf * q * q]
-    start = 0
     for k, position in enumerate(packed.order):
         group = spec.groups[position]
-        J, width = len(group.levels.labels), len(group.coefs)
-        found[names.sd(group.factor)] = sds[:, k, :width]
+        found[names.sd(group.factor)] = sds[:, k, : len(group.coefs)]
         if group.covariance.pairs:
             R = C[:, k] @ C[:, k].transpose(0, 2, 1)
             first, second = np.array(group.covariance.pairs).T
             found[names.cor(group.factor)] = R[:, first, second]
-        if k == 0:
-            found[names.effects(group.factor)] = levels
+    model = np.tile(c.reference, (S, 1))
+    free = layout.beta_at >= 0
+    model[:, c.kept[free]] = flat[:, flat.shape[1] - len(c.kept) :][:, free]
+    beta = np.empty_like(model)
+    summary = EffectSummary(spec) if settings.effects == "summary" else None
+    if summary is None:
+        for group in spec.groups:
+            shape = (S, len(group.levels.labels), len(group.coefs))
+            found[names.effects(group.factor)] = np.empty(shape)
+    for part in drawing.draw_parts(spec, packed, xs, seed=settings.seed, cores=settings.cores):
+        model[part.at, c.collapsed] += part.coefficients
+        beta[part.at] = model[part.at] @ c.to_raw.T
+        if summary is None:
+            for factor, values in part.effects.items():
+                found[names.effects(factor)][part.at] = values
         else:
-            own = trailing[:, start : start + J * width]
-            found[names.effects(group.factor)] = own.reshape(S, J, width)
-            start += J * width
-    shape = coordinates.shape[:2]
-    return {name: values.reshape(*shape, *values.shape[1:]) for name, values in found.items()}
-
-
-def _draw_effects(packed: Packed, xs: Array, *, seed: int, cores: int) -> tuple[Array, Array]:
-    """Draw effects and collapsed coefficients for every draw, a bounded chunk at a time."""
-    draw = importlib.import_module("hierlm.kernels.posterior").draw_effects
-    problem = packed.problem
-    (q, J), m = problem.Ze.shape, len(problem.Ke)
-    levels, trailing = np.empty((len(xs), J, q)), np.empty((len(xs), m))
-    size = max(1, min(250, _CHUNK_BYTES // (8 * (J * q + m + 1))))
-    starts = range(0, len(xs), size)
-    streams = np.random.default_rng([seed, 1]).spawn(len(starts))
-
-    def run(start: int, rng: np.random.Generator) -> None:
-        part = slice(start, start + size)
-        noise = rng.standard_normal((len(xs[part]), J * q + m))
-        out = levels[part], trailing[part]
-        draw(xs[part], noise, problem, packed.layout, packed.columns, *out)
-
-    with ThreadPoolExecutor(cores) as pool:
-        list(pool.map(run, starts, streams))
-    return levels, trailing
+            summary.add(part.effects, beta[part.at])
+    if spec.coefs:
+        found[names.BETA] = beta
+    sizes = coordinates.shape[:2]
+    shaped = {name: values.reshape(*sizes, *values.shape[1:]) for name, values in found.items()}
+    return shaped, None if summary is None else summary.variables()

@@ -22,6 +22,8 @@ from hierlm.spec import ModelSpec
 if TYPE_CHECKING:
     import pymc as pm
 
+    from hierlm.design.crossproducts import CrossProducts
+
 _COEFFICIENTS = (names.BETA, "slopes")  # common effects, or those beside a centred intercept
 SAMPLERS = ("nutpie", "pymc", "numpyro", "blackjax")
 
@@ -31,14 +33,19 @@ class PymcEngine(Engine):
 
     name = "pymc"
     default_tune = 1000
+    warm_tune = 1000  # it begins anew
     default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return None: this engine takes every model."""
         return None
 
-    def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
+    def sample(
+        self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
+    ) -> xr.DataTree:
         """Build a fresh PyMC model and sample it (see `Engine.sample`)."""
+        if not isinstance(design, Design):
+            raise EngineError("the pymc engine reads rows, and those of this model were not kept.")
         check_sampler(settings.sampler)
         started = time.perf_counter()
         # PyMC only exists from here on: whoever takes another engine never imports it.

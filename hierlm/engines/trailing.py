@@ -49,7 +49,7 @@ class Trailing:
     def of(cls, products: CrossProducts, n_coefs: int) -> Trailing:
         """Order the trailing columns, with `n_coefs` collapsed coefficients."""
         shapes = [f.Zy.shape for f in products.factors]
-        chain = heaviest_chain([J for J, _ in shapes], [q for _, q in shapes], _nesting(products))
+        chain = heaviest_chain([J for J, _ in shapes], [q for _, q in shapes], products.nested())
         rest = sorted(set(range(len(shapes))) - set(chain), key=lambda k: -np.prod(shapes[k]))
         order = (*chain, *rest)
         starts = _nested_starts(products, chain[1:])
@@ -122,16 +122,6 @@ def _nested_starts(products: CrossProducts, chain: list[int]) -> list[Index]:
     starts = np.empty(len(widths), np.int64)
     starts[sort] = np.cumsum(widths[sort]) - widths[sort]
     return np.split(starts, np.cumsum(J)[:-1])
-
-
-def _nesting(products: CrossProducts) -> set[tuple[int, int]]:
-    """Return the positions (inner, outer) of factors that are nested in the rows seen so far."""
-    found = set()
-    for (a, b), pair in products.pairs.items():
-        for side, key in enumerate([(a, b), (b, a)]):
-            if len(np.unique(pair.cells[:, side])) == len(pair.cells):
-                found.add(key)
-    return found
 
 
 def _parents(products: CrossProducts, inner: int, outer: int) -> Index:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Settings
+from hierlm.engines.moments import EffectSummary
 from hierlm.priors import Fixed
 from hierlm.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
 Array = NDArray[np.float64]
 
@@ -55,18 +59,20 @@ def coords(spec: ModelSpec) -> dict[str, list[str]]:
 
 def build_tree(
     spec: ModelSpec,
-    design: Design,
+    design: Design | CrossProducts,
     posterior: Mapping[str, Array],
     sample_stats: xr.Dataset,
     settings: Settings,
     attrs: Mapping[str, Any],
+    effects: Mapping[str, Array] | None = None,
 ) -> xr.DataTree:
     """Assemble the tree that a `Fit` reads.
 
     Parameters
     ----------
     spec : ModelSpec
-    design : Design
+    design : Design or CrossProducts
+        With rows, they are in the groups observed_data and constant_data.
     posterior : dict of str to ndarray of shape (chains, draws, ...)
         Every variable of `dims`, but for those that are fixed; further ones are kept as they are
         when their dims are those of the effects.
@@ -75,6 +81,9 @@ def build_tree(
     settings : Settings
     attrs : dict
         ``engine``, ``sampling_time`` and what else the engine says of itself.
+    effects : dict of str to ndarray of shape (J, q), optional
+        Summaries of the group-specific effects that the engine took itself, and did not keep the
+        draws; computed here when not given and `settings` asks for them.
 
     Returns
     -------
@@ -83,7 +92,13 @@ def build_tree(
     variables = {}
     shape = (settings.chains, settings.draws)
     labels = coords(spec)
+    summed: set[str] = set()
+    if settings.effects == "summary":
+        effects = _summarize(spec, posterior) if effects is None else effects
+        summed = {names.effects(group.factor) for group in spec.groups}
     for name, variable_dims in dims(spec).items():
+        if name in summed:
+            continue
         values = posterior.get(name)
         if values is None:
             values = _fixed(spec, name, shape, [len(labels[dim]) for dim in variable_dims])
@@ -99,14 +114,41 @@ def build_tree(
     groups = {
         "posterior": xr.Dataset(variables, coords=axes | kept),
         "sample_stats": sample_stats,
-        "observed_data": xr.Dataset(
-            {spec.response: (names.OBS, design.response)}, coords={names.OBS: np.arange(design.n)}
-        ),
-        "constant_data": _constant_data(design),
     }
+    if isinstance(design, Design):
+        rows = {names.OBS: np.arange(design.n)}
+        observed = {spec.response: (names.OBS, design.response)}
+        groups["observed_data"] = xr.Dataset(observed, coords=rows)
+        groups["constant_data"] = _constant_data(design)
+    if effects is not None:
+        groups[names.EFFECTS] = _effects(spec, effects)
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update(_provenance(spec, settings) | dict(attrs))
     return tree
+
+
+def _summarize(spec: ModelSpec, posterior: Mapping[str, Array]) -> dict[str, Array]:
+    summary = EffectSummary(spec)
+    if not spec.groups:
+        return {}
+    drawn = {group.factor: posterior[names.effects(group.factor)] for group in spec.groups}
+    flat = {factor: draws.reshape(-1, *draws.shape[2:]) for factor, draws in drawn.items()}
+    beta = posterior.get(names.BETA)
+    if beta is None:  # fixed, which adds nothing to a spread
+        beta = np.zeros((*next(iter(drawn.values())).shape[:2], len(spec.coefs)))
+    summary.add(flat, beta.reshape(-1, len(spec.coefs)))
+    return summary.variables()
+
+
+def _effects(spec: ModelSpec, effects: Mapping[str, Array]) -> xr.Dataset:
+    labels, found = coords(spec), {}
+    kept: dict[str, list[str]] = {}
+    for group in spec.groups:
+        variable_dims = dims(spec)[names.effects(group.factor)]
+        kept |= {dim: labels[dim] for dim in variable_dims}
+        for name in names.summaries_of(group.factor):
+            found[name] = (variable_dims, effects[name])
+    return xr.Dataset(found, coords=kept)
 
 
 def _fixed(spec: ModelSpec, name: str, shape: tuple[int, int], sizes: list[int]) -> Array:
@@ -146,6 +188,7 @@ def _provenance(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         "tune": settings.tune,
         "chains": settings.chains,
         "target_accept": settings.target_accept,
+        "effects": settings.effects,
         "versions": json.dumps({name: version(name) for name in _DISTRIBUTIONS}),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }

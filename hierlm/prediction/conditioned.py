@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +43,7 @@ class Conditioned:
     levels: dict[str, tuple[str, ...]]
     pareto_k: float
     ess: float
-    _fitted: Design = field(repr=False)
+    _fitted: Callable[[], Design] = field(repr=False)
 
     def __repr__(self) -> str:
         found = [f"{factor}: {', '.join(labels)}" for factor, labels in self.levels.items()]

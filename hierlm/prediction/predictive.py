@@ -73,7 +73,7 @@ class Request:
 def answer(
     spec: ModelSpec,
     idata: xr.DataTree,
-    fitted: Design,
+    fitted: Callable[[], Design],
     newdata: Any,
     request: Request,
     interval: Interval | None,
@@ -84,20 +84,21 @@ def answer(
     ----------
     spec : ModelSpec
     idata : xarray.DataTree
-    fitted : Design
-        The rows of the fit.
+    fitted : callable
+        Returns the rows of the fit, which may not have been kept.
     newdata : data frame of any kind, dict of columns, path, or None
         None for the rows of the fit. The table has the index of a pandas frame.
     request : Request
     interval : Interval, optional
     """
     check_request(spec, request)
-    design, index, observed = fitted, None, None
+    index, observed = None, None
     if newdata is not None:
         design = read_rows(spec, newdata, request.groups, values=NEEDS[request.kind])
         index = newdata.index if isinstance(newdata, pd.DataFrame) else None
-    elif request.kind == "predict":
-        observed = fitted.response
+    else:
+        design = fitted()
+        observed = design.response if request.kind == "predict" else None
     if interval is None:
         return predictive_tree(spec, idata, design, request, observed)
     return predictive_table(spec, idata, design, request, interval, index)

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import xarray as xr
 
 from hierlm.convergence import Convergence, diagnose
 from hierlm.design import Design
+from hierlm.rows import WithRows
 from hierlm.spec import ModelSpec
 
+if TYPE_CHECKING:
+    from hierlm.design.crossproducts import CrossProducts
 
-class Posterior:
+
+class Posterior(WithRows):
     """A model, its rows and its posterior; `Fit` has the parameters."""
 
     def __init__(
-        self, spec: ModelSpec, design: Design, frame: pd.DataFrame, idata: xr.DataTree
+        self,
+        spec: ModelSpec,
+        design: Design | CrossProducts,
+        frame: pd.DataFrame | None,
+        idata: xr.DataTree,
     ) -> None:
-        self.spec = spec
-        self.design = design
-        self.frame = frame
+        super().__init__(spec, design, frame)
         self.idata = idata
 
     @property

@@ -234,7 +234,7 @@ class Contrasts(Hypothesis, Shares):
         return Rows.of(
             self.spec,
             self.idata,
-            (self.design, self.frame),
+            (self.design, self.frame) if newdata is None else None,
             newdata,
             groups=groups,
             new_levels=new_levels,

@@ -14,11 +14,21 @@ from hierlm.results.prediction import Prediction
 from hierlm.results.report import Reporting
 from hierlm.results.tables import Tables
 from hierlm.results.tabling import Tabling
+from hierlm.results.updating import Updating
 from hierlm.summaries import Interval
 
 
 class Fit(
-    Tables, Tabling, Prediction, Contrasts, Comparison, Checking, Equations, Plots, Reporting
+    Tables,
+    Tabling,
+    Prediction,
+    Contrasts,
+    Comparison,
+    Checking,
+    Equations,
+    Plots,
+    Reporting,
+    Updating,
 ):
     """A fitted model.
 

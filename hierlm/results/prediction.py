@@ -249,7 +249,7 @@ class Prediction(Posterior):
         1  430.0  60.0
         """
         found = condition(self.spec, self.idata, newdata, seed)
-        return Conditioned(self.spec, *found, self.design)
+        return Conditioned(self.spec, *found, lambda: self.design)
 
     def _answer(
         self,
@@ -260,4 +260,4 @@ class Prediction(Posterior):
         ci_kind: IntervalKind,
     ) -> Predicted:
         interval = Interval(ci_prob, ci_kind) if summary else None
-        return answer(self.spec, self.idata, self.design, newdata, request, interval)
+        return answer(self.spec, self.idata, lambda: self.design, newdata, request, interval)

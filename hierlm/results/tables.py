@@ -103,7 +103,7 @@ class Tables(Posterior):
             part, as in ``y ~ f + (0 + f | g)``, where the sum would be nobody's coefficient.
         """
         interval = Interval(ci_prob, ci_kind)
-        return summaries.coef(self.spec, self.design, self.idata, factor, interval)
+        return summaries.coef(self.spec, self.rows, self.idata, factor, interval)
 
     def varcorr(
         self, factor: str | None = None, *, ci_prob: float = 0.89, ci_kind: IntervalKind = "eti"
@@ -192,4 +192,4 @@ class Tables(Posterior):
         """
         from hierlm.mle import mle  # loads numba, which tables do without
 
-        return mle(self.spec, self.design, reml=reml)
+        return mle(self.spec, self.rows, reml=reml)

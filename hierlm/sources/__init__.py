@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from hierlm.sources.chunks import Chunks, open_chunks
 from hierlm.sources.dtypes import normalise
 from hierlm.sources.frames import Rows, read_columns
 
-__all__ = ["Rows", "normalise", "read_columns"]
+__all__ = ["Chunks", "Rows", "normalise", "open_chunks", "read_columns"]
