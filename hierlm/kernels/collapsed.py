@@ -262,16 +262,20 @@ def pattern_gradient(
 ) -> None:
     """Add what the pattern says of every T, and take the first factor's effects from residual."""
     q, J = bu.shape
+    for a in range(q):
+        for e in range(a + 1):
+            dT[0, a, e] -= s2 * dot(CS[a], Hp[e])
     for j in range(J):
         for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
             col = pattern.cols[t]
             k, c = pattern.factor[col], pattern.coef[col]
-            for a in range(q):
-                residual[col] -= pattern.vals[a, t] * bu[a, j]
-                for e in range(a + 1):
-                    dT[0, a, e] -= s2 * CS[a, t] * Hp[e, t]
-                    for d in range(c + 1):
-                        dT[k, c, d] -= s2 * pattern.vals[a, t] * T[0, a, e] * Hp[e, t - c + d]
+            for e in range(q):
+                residual[col] -= pattern.vals[e, t] * bu[e, j]
+                scaled = 0.0
+                for a in range(e, q):
+                    scaled += s2 * T[0, a, e] * pattern.vals[a, t]
+                for d in range(c + 1):
+                    dT[k, c, d] -= scaled * Hp[e, t - c + d]
 
 
 @kernel

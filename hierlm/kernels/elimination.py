@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import entry_point, inlined, kernel
-from hierlm.kernels.envelope import Envelope, cholesky, solve_lower, solve_upper
+from hierlm.kernels.envelope import cholesky, solve_lower, solve_upper
 from hierlm.kernels.linear import backsolve_levels, dot, factor_levels, solve_levels
 from hierlm.kernels.problem import Factors, Pattern, Problem, scale_both, scale_columns, scale_rows
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
 @inlined
@@ -48,7 +49,8 @@ def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> F
                 D[at[m1 + r] + m1 + s] -= dot(G[a, r], G[a, s])
     CS, Gp = np.empty(pattern.vals.shape), np.empty(pattern.vals.shape)
     if m1 > 0:
-        eliminate_pattern(pattern, envelope, T, s2, L, f, G, CS, Gp, D, w)
+        couple_pattern(pattern, T, s2, L, CS, Gp)
+        eliminate_pattern(pattern, at, f, G, Gp, D, w)
     cholesky(envelope, D)
     solve_lower(envelope, D, w)
     for a in range(m):
@@ -57,43 +59,48 @@ def forward(problem: Problem, T: Array, sigma: float, Ze: Array, Ke: Array) -> F
 
 
 @kernel
-def eliminate_pattern(
-    pattern: Pattern,
-    envelope: Envelope,
-    T: Array,
-    s2: float,
-    L: Array,
-    f: Array,
-    G: Array,
-    CS: Array,
-    Gp: Array,
-    D: Array,
-    w: Array,
-) -> None:
-    """Write CS and Gp, and subtract what the levels eliminate from D and w."""
-    at, q, pc, m1 = envelope.at, L.shape[0], G.shape[1], pattern.factor.shape[0]
+def couple_pattern(pattern: Pattern, T: Array, s2: float, L: Array, CS: Array, Gp: Array) -> None:
+    """Write CS and Gp: how each level is coupled with the columns that it meets."""
+    q = L.shape[0]
     for t in range(pattern.cols.shape[0]):
         k, c = pattern.factor[pattern.cols[t]], pattern.coef[pattern.cols[t]]
         for a in range(q):
-            CS[a, t] = 0.0
+            total = 0.0
             for d in range(c, pattern.sizes[k]):  # T is lower triangular
-                CS[a, t] += pattern.vals[a, t - c + d] * T[k, d, c]
+                total += pattern.vals[a, t - c + d] * T[k, d, c]
+            CS[a, t] = total
     for j in range(L.shape[2]):
         for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
-            col = pattern.cols[t]
             for a in range(q):
                 total = 0.0
                 for c in range(a, q):
                     total += s2 * T[0, c, a] * CS[c, t]
                 for c in range(a):
                     total -= L[a, c, j] * Gp[c, t]
-                g = total / L[a, a, j]
-                Gp[a, t] = g
-                w[col] -= g * f[a, j]
-                for s in range(pattern.ptr[j], t + 1):
-                    D[at[col] + pattern.cols[s]] -= g * Gp[a, s]
-                for s in range(pc):
-                    D[at[m1 + s] + col] -= g * G[a, s, j]
+                Gp[a, t] = total / L[a, a, j]
+
+
+@kernel
+def eliminate_pattern(
+    pattern: Pattern, at: Index, f: Array, G: Array, Gp: Array, D: Array, w: Array
+) -> None:
+    """Subtract what the levels eliminate from D and w."""
+    (q, pc, J), m1 = G.shape, pattern.factor.shape[0]
+    for j in range(J):
+        for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
+            col = pattern.cols[t]
+            for a in range(q):
+                w[col] -= Gp[a, t] * f[a, j]
+            for s in range(pattern.ptr[j], t + 1):
+                total = 0.0
+                for a in range(q):
+                    total += Gp[a, t] * Gp[a, s]
+                D[at[col] + pattern.cols[s]] -= total
+            for s in range(pc):
+                total = 0.0
+                for a in range(q):
+                    total += Gp[a, t] * G[a, s, j]
+                D[at[m1 + s] + col] -= total
 
 
 @kernel
