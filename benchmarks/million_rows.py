@@ -48,8 +48,8 @@ def main() -> None:
     stages = {k: round(v, 2) for k, v in fit.idata.attrs.items() if k.endswith("_time")}
     print(f"{n:,} rows: model {built - began:.1f} s, fit and report {done - built:.1f} s, {stages}")
     print(
-        f"frame {size:.0f} MB; process {before:.0f} MB with the frame and the libraries, {peak:.0f} MB "
-        f"at its peak: {(peak - before) / size:.1f} frames more"
+        f"frame {size:.0f} MB; process {before:.0f} MB with the frame and the libraries, "
+        f"{peak:.0f} MB at its peak: {(peak - before) / size:.1f} frames more"
     )
     print(report.splitlines()[-3:])
 

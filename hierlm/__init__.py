@@ -18,6 +18,7 @@ The pipeline, and where each stage lives::
 
 from importlib.metadata import version
 
+from hierlm.calibration import Calibration, calibrate, recovery
 from hierlm.comparison import compare
 from hierlm.datasets import list_datasets, load_dataset
 from hierlm.errors import (
@@ -63,6 +64,7 @@ __version__ = version("hierlm")
 __all__ = [
     "LKJ",
     "Beta",
+    "Calibration",
     "Cauchy",
     "ConvergenceWarning",
     "DataError",
@@ -94,11 +96,13 @@ __all__ = [
     "StudentT",
     "Uniform",
     "__version__",
+    "calibrate",
     "compare",
     "fit",
     "list_datasets",
     "load",
     "load_dataset",
+    "recovery",
     "simulate",
     "table",
 ]
