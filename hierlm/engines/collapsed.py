@@ -123,13 +123,14 @@ class Clock:
 def _nutpie_model(packed: Packed) -> Any:
     """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
     native = importlib.import_module("hierlm.kernels.native")
+    tabulate = importlib.import_module("hierlm.kernels.table").tabulate
     NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
     d = len(packed.start)
 
     def start(seed: Any) -> Array:
         return packed.start + np.random.default_rng(seed).uniform(-0.5, 0.5, d)
 
-    table = native.tabulate(packed.problem, packed.layout)
+    table = tabulate(packed.problem, packed.layout)
     return NativeModel(
         dims={}, density=native.collapsed_posterior, table=table, start=start, size=d, owner=packed
     )
