@@ -1,4 +1,4 @@
-"""Where the parameters of a model stand among the coordinates: what every compiled engine shares."""
+"""Where parameters stand among the coordinates: what every compiled engine shares."""
 
 from __future__ import annotations
 

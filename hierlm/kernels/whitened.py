@@ -87,3 +87,13 @@ def expand(xs: Array, whitening: Whitening, layout: Layout, out: Array) -> None:
         forward(whitening, T, xs[s, d:], tape)
         for r in range(N):
             out[s, r] = tape.b[r]
+
+
+@entry_point
+def coefficient_priors(priors: Array, beta: Array, slope: Array) -> float:
+    """Return the log priors of coefficients; write their derivatives to `slope`, of shape (p,)."""
+    total = 0.0
+    for c in range(beta.shape[0]):
+        density, slope[c] = log_density(priors[c], beta[c])
+        total += density
+    return total
