@@ -7,7 +7,6 @@ each draw of the parameters. Rows are needed once, for their cross-products.
 from __future__ import annotations
 
 import importlib
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,9 @@ from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
 from hierlm.engines.nuts import run_nutpie
+from hierlm.engines.resources import MAX_TRAILING, Clock, check_size, trailing_size
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
-from hierlm.errors import EngineError
 from hierlm.priors import Assigned, Fixed, Flat, Normal
 from hierlm.spec import ModelSpec
 
@@ -30,9 +29,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-MAX_TRAILING = 2000  # dense columns
 _CHUNK_BYTES = 64 * 2**20
-_MAX_BYTES = 4 * 2**30
 
 
 class CollapsedEngine(Engine):
@@ -62,7 +59,7 @@ class CollapsedEngine(Engine):
 
     def sample(self, spec: ModelSpec, design: Design, settings: Settings) -> xr.DataTree:
         """Sum the rows up, sample the parameters, draw the effects (see `Engine.sample`)."""
-        _check_size(spec, settings)
+        check_size(spec, settings)
         clock = Clock()
         # numba and nutpie exist from here on: building and printing a model does not load them
         packing = importlib.import_module("hierlm.engines.packing")
@@ -88,36 +85,6 @@ def _is_sampled(item: Assigned) -> bool:
     """Whether NUTS samples a parameter: it is neither fixed nor a coefficient integrated out."""
     integrated = item.kind == "coefficient" and isinstance(item.prior, Normal | Flat)
     return not integrated and not isinstance(item.prior, Fixed)
-
-
-def trailing_size(spec: ModelSpec) -> int:
-    """Return how many columns are left when the largest factor is eliminated."""
-    sizes = sorted(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
-    return sum(sizes[:-1]) + len(spec.coefs)
-
-
-def _check_size(spec: ModelSpec, settings: Settings) -> None:
-    effects = sum(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
-    size = 8 * effects * settings.chains * settings.draws
-    if size > _MAX_BYTES:
-        raise EngineError(
-            f"the draws of {effects:,} effects would take {size / 2**30:.1f} GiB.\n"
-            f"  Ask for fewer draws: {_MAX_BYTES // (8 * effects * settings.chains):,} per chain "
-            f"fit in {_MAX_BYTES // 2**30} GiB."
-        )
-
-
-class Clock:
-    """Seconds of each stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Note how long it took since the last lap."""
-        now = time.perf_counter()
-        self.laps[name], self._last = now - self._last, now
 
 
 def _nutpie_model(packed: Packed) -> Any:
