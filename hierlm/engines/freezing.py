@@ -6,10 +6,10 @@ coupling :math:`C_j` with the columns after it leaves those with
 .. math:: C \leftarrow C - \sum_j C_j' Q_j C_j, \quad h \leftarrow h - \sum_j C_j' Q_j h_j, \quad
           Q_j = T (I + T' I_j T)^{-1} T'
 
-A factor whose levels do not couple, once those before it are gone (nested factors, or crossed
-with one only), is eliminated level by level too. Of one that does, the couplings among its own
-levels stay in the dense part while that is small, and are left out otherwise: the posterior is
-exact in any case, and only as nearly white as the approximation is good.
+A factor whose levels do not couple, once those before it are gone (nested factors), is eliminated
+level by level too. All others are whitened together: densely at each T while that is cheap enough,
+else with frozen correlations (`hierlm.kernels.frozen`). The posterior is exact in any case, and
+only as nearly white as the approximation is good.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def freeze(
             own = np.moveaxis(problem.ZZ, -1, 0)
             right, B = problem.Ze.T.ravel(), _first_coupling(problem)
         else:
-            if not _level_by_level(C, J, width, budget):
+            if not _level_by_level(C, J, width):
                 break
             m = J * width
             own, right, B = _diagonal(C, J, width), rest[:m], sparse.csr_matrix(C[:m, m:])
@@ -76,17 +76,34 @@ def freeze(
         rest = rest - QB.T @ right
         chain += 1
     h[N - len(rest) :] = rest
-    return _assemble(chain, sizes, levels, starts, blocks, couplings, h, C, priors)
+    frozen = chain < K and NANOSECONDS * len(C) ** 3 > budget
+    return _assemble(chain, sizes, levels, starts, blocks, couplings, h, C, priors, T, frozen)
 
 
-def _level_by_level(C: Array, J: int, q: int, budget: float) -> bool:
+def _level_by_level(C: Array, J: int, q: int) -> bool:
     """Return whether the next factor is eliminated level by level."""
-    m = len(C)
-    if m <= SMALL:
-        return False
     own = C[: J * q, : J * q]
-    couples = np.count_nonzero(own) > np.count_nonzero(_diagonal(C, J, q))
-    return not couples or NANOSECONDS * m**3 > budget
+    return len(C) > SMALL and np.count_nonzero(own) <= np.count_nonzero(_diagonal(C, J, q))
+
+
+def _frozen_correlations(C: Array, T: Array, dense: Pattern) -> Array:
+    """Return R at T: the Cholesky factor of the dense part, its diagonal blocks made identities."""
+    m, m1 = len(C), len(dense.factor)
+    S, at = np.eye(m), 0
+    blocks = []
+    while at < m1:
+        k = dense.factor[at]
+        q = dense.sizes[k]
+        S[at : at + q, at : at + q] = T[k, :q, :q]
+        blocks.append((at, q))
+        at += q
+    A = S.T @ C @ S
+    A[range(m1), range(m1)] += 1.0
+    inverse = np.eye(m)
+    for at, q in blocks:
+        part = slice(at, at + q)
+        inverse[part, part] = np.linalg.inv(np.linalg.cholesky(A[part, part]))
+    return np.ascontiguousarray(np.linalg.cholesky(inverse @ A @ inverse.T))
 
 
 def _diagonal(C: Array, J: int, q: int) -> Array:
@@ -130,6 +147,7 @@ def _rows_of_levels(
 def _assemble(
     chain: int, sizes: Index, levels: Index, starts: Index, blocks: list[Array],
     couplings: list[tuple[Index, Index, Array]], h: Array, C: Array, priors: Array,
+    T: Array, frozen: bool,
 ) -> Whitening:  # fmt: skip
     K, q = len(sizes), blocks[0].shape[1]
     counts = np.concatenate([np.zeros(1, np.int64), *(c for c, _, _ in couplings)])
@@ -158,6 +176,7 @@ def _assemble(
         ),
         dense=dense,
         C=np.ascontiguousarray(C),
+        R=_frozen_correlations(C, T, dense) if frozen else np.zeros((0, 0)),
         priors=priors,
         lapack=addresses(),
     )

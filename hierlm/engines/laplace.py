@@ -36,7 +36,6 @@ Index = NDArray[np.int64]
 _GUESSES = {"alpha": 2.0, "kappa": 10.0, "nu": 10.0}
 _DIFFERENCE = 1e-4
 _REACH = 10.0  # of the search around its start, in logs of sds
-_ROW = 12.0  # nanoseconds of a row in a gradient, about
 _LEAST_BUDGET = 2e5  # nanoseconds
 
 
@@ -166,9 +165,13 @@ class _Marginal:
             np.fill_diagonal(problem.precision, np.minimum(working.scale, 10.0) ** -2)
             problem.h[:] = problem.precision @ working.center
         T, _ = self.unpacked(x)
-        row = _ROW + 2 * len(self.rows.Z) + len(self.rows.X)
-        budget = max(_LEAST_BUDGET, row * self.rows.data.shape[1])
+        budget = max(_LEAST_BUDGET, _row_cost(self.rows))
         return freeze(problem, T, self.sizes, self.levels, self.priors, budget=budget)
+
+
+def _row_cost(rows: Rows) -> float:
+    """Return about how many nanoseconds the rows take in a gradient."""
+    return float((4 + 2 * len(rows.Z) + 0.5 * len(rows.X)) * rows.data.shape[1])
 
 
 def _layout(spec: ModelSpec, design: Design, order: tuple[int, ...]) -> tuple[Layout, Array]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from hierlm import names
 from hierlm.design import Design
@@ -78,7 +79,8 @@ class WhitenedEngine(Engine):
         whiten = importlib.import_module("hierlm.engines.laplace").whiten
         importlib.import_module("nutpie")
         clock.lap("import_time")
-        whitened = whiten(spec, design)
+        with threadpool_limits(1, "blas"):  # many small factorisations: threads would only wait
+            whitened = whiten(spec, design)
         if whitened.failure:
             warn(
                 f"no Laplace approximation was found ({whitened.failure.rstrip('.')}): effects are "

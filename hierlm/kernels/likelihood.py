@@ -51,7 +51,7 @@ KINDS = {
 
 @kernel
 def chunk_density(
-    kind: int, eta: Array, data: Array, shapes: Array, slope: Array, dshapes: Array
+    kind: int, eta: Array, data: Array, start: int, shapes: Array, slope: Array, dshapes: Array
 ) -> float:
     """Return the log density of a chunk; write d / d eta to slope, add d / d shapes to dshapes.
 
@@ -59,28 +59,32 @@ def chunk_density(
     ----------
     kind : int
     eta : ndarray of shape (m,)
-    data : ndarray of shape (3, m)
+    data : ndarray of shape (3, n)
+    start : int
+        Where the chunk begins among the n rows.
     shapes : ndarray of shape (s,)
     slope : ndarray of shape (m,)
     dshapes : ndarray of shape (s,)
     """
+    end = start + eta.shape[0]  # rows of `data` one by one: each then is known to be contiguous
+    one, two, three = data[0][start:end], data[1][start:end], data[2][start:end]
     if kind == 0:
-        return binomial_logit(eta, data[0], data[1], slope)
+        return binomial_logit(eta, one, two, slope)
     if kind == 1:
-        return binomial_probit(eta, data[0], data[1], slope)
+        return binomial_probit(eta, one, two, slope)
     if kind == 2:
-        return binomial_cloglog(eta, data[0], data[1], slope)
+        return binomial_cloglog(eta, one, two, slope)
     if kind == 3:
-        return poisson_log(eta, data[0], data[1], slope)
+        return poisson_log(eta, one, two, slope)
     if kind == 4:
-        return negbinomial_log(eta, data[0], data[1], shapes[0], slope, dshapes)
+        return negbinomial_log(eta, one, two, shapes[0], slope, dshapes)
     if kind == 5:
-        return gamma_log(eta, data[0], data[1], shapes[0], slope, dshapes)
+        return gamma_log(eta, one, two, shapes[0], slope, dshapes)
     if kind == 6 or kind == 7:
-        return normal(eta, data[0], data[1], shapes[0], kind == 7, slope, dshapes)
+        return normal(eta, one, two, shapes[0], kind == 7, slope, dshapes)
     if kind == 8 or kind == 9:
-        return student(eta, data[0], data[1], shapes, kind == 9, slope, dshapes)
-    return beta(eta, data, shapes[0], kind - 10, slope, dshapes)
+        return student(eta, one, two, shapes, kind == 9, slope, dshapes)
+    return beta(eta, one, two, three, shapes[0], kind - 10, slope, dshapes)
 
 
 @kernel
@@ -240,21 +244,28 @@ def proportion(link: int, eta: float) -> tuple[float, float, float]:
 
 @kernel
 def beta(
-    eta: Array, data: Array, kappa: float, link: int, slope: Array, dshapes: Array
-) -> float:  # fmt: skip
+    eta: Array,
+    logit: Array,
+    log_rest: Array,
+    w: Array,
+    kappa: float,
+    link: int,
+    slope: Array,
+    dshapes: Array,
+) -> float:
     """Return w [mu kappa logit y + kappa log(1 - y) - lgamma(mu kappa) - lgamma((1 - mu) kappa)].
 
-    `data` are logit y, log(1 - y) and w.
+    `logit` and `log_rest` are logit y and log(1 - y).
     """
     total, dkappa = 0.0, 0.0
     for i in range(eta.shape[0]):
         mu, rest, derivative = proportion(link, eta[i])
-        logit, log_rest, w = data[0, i], data[1, i], data[2, i]
         first, second = mu * kappa, rest * kappa
-        total += w * (first * logit + kappa * log_rest - math.lgamma(first) - math.lgamma(second))
+        value = first * logit[i] + kappa * log_rest[i]
+        total += w[i] * (value - math.lgamma(first) - math.lgamma(second))
         psi1, psi2 = digamma(first), digamma(second)
-        slope[i] = w * kappa * (logit - psi1 + psi2) * derivative
-        dkappa += w * (mu * (logit - psi1) + log_rest - rest * psi2)
+        slope[i] = w[i] * kappa * (logit[i] - psi1 + psi2) * derivative
+        dkappa += w[i] * (mu * (logit[i] - psi1) + log_rest[i] - rest * psi2)
     dshapes[0] += dkappa
     return total
 

@@ -52,16 +52,16 @@ def predict(rows: Rows, b: Array, start: int, eta: Array) -> None:
     for i in range(m):
         eta[i] = rows.offset[start + i]
     for c in range(rows.X.shape[0]):
-        beta, x = b[rows.beta_at + c], rows.X[c, start : start + m]
+        beta, x = b[rows.beta_at + c], rows.X[c][start : start + m]
         for i in range(m):
             eta[i] += beta * x[i]
     for c in range(rows.Z.shape[0]):
-        at, shift = rows.at[rows.factor[c], start : start + m], rows.coef[c]
+        at, shift = rows.at[rows.factor[c]][start : start + m], rows.coef[c]
         if rows.is_one[c]:
             for i in range(m):
                 eta[i] += b[at[i] + shift]
         else:
-            z = rows.Z[c, start : start + m]
+            z = rows.Z[c][start : start + m]
             for i in range(m):
                 eta[i] += z[i] * b[at[i] + shift]
 
@@ -71,10 +71,10 @@ def pull_back(rows: Rows, slope: Array, start: int, b_bar: Array) -> None:
     """Add to b_bar what the slopes of the rows from `start` on make of it."""
     m = slope.shape[0]
     for c in range(rows.X.shape[0]):
-        b_bar[rows.beta_at + c] += dot(rows.X[c, start : start + m], slope)
+        b_bar[rows.beta_at + c] += dot(rows.X[c][start : start + m], slope)
     for c in range(rows.Z.shape[0]):
         k, shift = rows.factor[c], rows.coef[c]
-        at, z = rows.at[k, start : start + m], rows.Z[c, start : start + m]
+        at, z = rows.at[k][start : start + m], rows.Z[c][start : start + m]
         if rows.has_runs[k]:  # summed in a register: the next row would wait for memory
             level, total = at[0], 0.0
             for i in range(m):
@@ -97,8 +97,7 @@ def log_likelihood(rows: Rows, b: Array, shapes: Array, b_bar: Array, dshapes: A
     for start in range(0, n, CHUNK):
         m = min(CHUNK, n - start)
         predict(rows, b, start, eta[:m])
-        data = rows.data[:, start : start + m]
-        total += chunk_density(rows.kind, eta[:m], data, shapes, slope[:m], dshapes)
+        total += chunk_density(rows.kind, eta[:m], rows.data, start, shapes, slope[:m], dshapes)
         pull_back(rows, slope[:m], start, b_bar)
     return total
 
@@ -111,8 +110,9 @@ def row_slopes(rows: Rows, b: Array, shapes: Array, eta: Array, slope: Array) ->
     for start in range(0, n, CHUNK):
         end = min(start + CHUNK, n)
         predict(rows, b, start, eta[start:end])
-        data = rows.data[:, start:end]
-        total += chunk_density(rows.kind, eta[start:end], data, shapes, slope[start:end], dshapes)
+        total += chunk_density(
+            rows.kind, eta[start:end], rows.data, start, shapes, slope[start:end], dshapes
+        )
     return total
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import entry_point, kernel
+from hierlm.kernels.frozen import backward, forward
 from hierlm.kernels.posterior import Layout, pull_back, unpack
 from hierlm.kernels.priors import log_density
 from hierlm.kernels.rows import Rows, log_likelihood
-from hierlm.kernels.whitening import Whitening, backward, empty_tape, forward
+from hierlm.kernels.whitening import Whitening, empty_tape
 
 Array = NDArray[np.float64]
 

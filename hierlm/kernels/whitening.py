@@ -13,6 +13,7 @@ be its information once the factors before it are eliminated (at the same point)
 and the same for all columns that are left at the end, densely: :math:`A = \Pi + S'CS`. Then
 :math:`\epsilon \to u` has the log Jacobian :math:`-\sum \log \mathrm{diag}\, L`, whatever the
 quality of the approximation. Effects are standardised, so that no covariance is ever inverted.
+Where the dense part is too large to factor at each T, `hierlm.kernels.frozen` takes its place.
 
 The adjoint. With :math:`f = L^{-1} w`, :math:`s = f + \epsilon`, :math:`a = L^{-1}\bar u` and
 :math:`\Phi` the lower triangle with its diagonal halved,
@@ -60,6 +61,7 @@ class Whitening(NamedTuple):
     vals: Array  # (q, nnz)
     dense: Pattern  # what the m columns are; no levels
     C: Array  # (m, m) their information
+    R: Array  # (m, m) Cholesky factor of their frozen correlations; (0, 0) where not frozen
     priors: Array  # (p, WIDTH) of the coefficients
     lapack: Index  # addresses, see `hierlm.kernels.lapack`
 
@@ -70,6 +72,7 @@ class Tape(NamedTuple):
     b: Array  # (N,) effects and coefficients
     u: Array  # (N,) standardised
     f: Array  # (N,)
+    r: Array  # (N,) right-hand side, less what later columns take of it
     L: Array  # (G, q, q)
     D: Array  # (m, m) Cholesky factor of the dense part
     CS: Array  # (m, m)
@@ -80,7 +83,7 @@ def empty_tape(whitening: Whitening) -> Tape:
     """Return a tape to write on."""
     N, m = whitening.h.shape[0], whitening.C.shape[0]
     return Tape(
-        np.empty(N), np.empty(N), np.empty(N), np.empty(whitening.information.shape),
+        np.empty(N), np.empty(N), np.empty(N), np.empty(N), np.empty(whitening.information.shape),
         np.empty((m, m)), np.empty((m, m)),
     )  # fmt: skip
 
@@ -121,14 +124,15 @@ def forward_dense(whitening: Whitening, T: Array, noise: Array, tape: Tape) -> f
 def forward_levels(whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape) -> float:
     """Write b, u, f and L of the levels of factor k of the chain; return their log Jacobian."""
     q, at = whitening.sizes[k], whitening.starts[k]
-    b, u, f, log_jacobian = tape.b, tape.u, tape.f, 0.0
-    IT, r = np.empty((q, q)), np.empty(q)
+    b, u, f, r, log_jacobian = tape.b, tape.u, tape.f, tape.r, 0.0
+    IT = np.empty((q, q))
     for g in range(whitening.level_at[k], whitening.level_at[k + 1]):
         J, L = whitening.information[g], tape.L[g]
         for a in range(q):
-            r[a] = whitening.h[at + a]
+            total = whitening.h[at + a]
             for t in range(whitening.ptr[g], whitening.ptr[g + 1]):
-                r[a] -= whitening.vals[a, t] * b[whitening.cols[t]]
+                total -= whitening.vals[a, t] * b[whitening.cols[t]]
+            r[at + a] = total
             for c in range(q):
                 IT[a, c] = 0.0
                 for d in range(c, q):
@@ -136,7 +140,7 @@ def forward_levels(whitening: Whitening, k: int, T: Array, noise: Array, tape: T
         for a in range(q):
             total = 0.0
             for d in range(a, q):
-                total += T[k, d, a] * r[d]
+                total += T[k, d, a] * r[at + d]
             for c in range(a + 1):
                 A = 1.0 if a == c else 0.0
                 for d in range(a, q):
@@ -163,22 +167,13 @@ def forward_levels(whitening: Whitening, k: int, T: Array, noise: Array, tape: T
 
 
 @kernel
-def forward(whitening: Whitening, T: Array, noise: Array, tape: Tape) -> float:
-    """Write the effects and coefficients of the noise; return the log Jacobian of noise -> u."""
-    log_jacobian = forward_dense(whitening, T, noise, tape)
-    for k in range(whitening.chain - 1, -1, -1):
-        log_jacobian += forward_levels(whitening, k, T, noise, tape)
-    return log_jacobian
-
-
-@kernel
 def backward_levels(
     whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape, b_bar: Array, dT: Array,
     dnoise: Array,
 ) -> None:  # fmt: skip
     """Add to dT, dnoise and the b_bar of later columns what b_bar of factor k makes of them."""
     q, at, f = whitening.sizes[k], whitening.starts[k], tape.f
-    N, Y, w_bar, r, TA = np.empty((q, q)), np.empty((q, q)), np.empty(q), np.empty(q), np.empty(q)
+    N, Y, w_bar, TA = np.empty((q, q)), np.empty((q, q)), np.empty(q), np.empty(q)
     for g in range(whitening.level_at[k], whitening.level_at[k + 1]):
         J, L = whitening.information[g], tape.L[g]
         for a in range(q):
@@ -194,12 +189,10 @@ def backward_levels(
                 total -= L[c, a] * w_bar[c]
             w_bar[a] = total / L[a, a]
         for a in range(q):
-            r[a] = whitening.h[at + a]
             back = 0.0
             for c in range(a + 1):
                 back += T[k, a, c] * w_bar[c]
             for t in range(whitening.ptr[g], whitening.ptr[g + 1]):
-                r[a] -= whitening.vals[a, t] * tape.b[whitening.cols[t]]
                 b_bar[whitening.cols[t]] -= whitening.vals[a, t] * back
         for a in range(q):
             for c in range(q):
@@ -216,7 +209,7 @@ def backward_levels(
                 for c in range(d + 1):
                     dT[k, d, c] += 2.0 * J[d, a] * TA[c]
             for c in range(a + 1):
-                dT[k, a, c] += b_bar[at + a] * tape.u[at + c] + r[a] * w_bar[c]
+                dT[k, a, c] += b_bar[at + a] * tape.u[at + c] + tape.r[at + a] * w_bar[c]
         at += q
 
 
@@ -277,24 +270,3 @@ def backward_dense(
                 b_bar[first + r] * u[other] + whitening.h[first + r] * w_bar[other]
                 - dot(tape.CS[r], Y[other])
             )  # fmt: skip
-
-
-@kernel
-def backward(
-    whitening: Whitening, T: Array, noise: Array, tape: Tape, b_bar: Array, dT: Array,
-    dnoise: Array,
-) -> None:  # fmt: skip
-    """Write the gradient in T and the noise; prior of u and Jacobian included.
-
-    Parameters
-    ----------
-    b_bar : ndarray of shape (N,)
-        The gradient of the rest of the density in b; used up.
-    """
-    for k in range(dT.shape[0]):
-        for r in range(dT.shape[1]):
-            for c in range(dT.shape[2]):
-                dT[k, r, c] = 0.0
-    for k in range(whitening.chain):
-        backward_levels(whitening, k, T, noise, tape, b_bar, dT, dnoise)
-    backward_dense(whitening, T, noise, tape, b_bar, dT, dnoise)

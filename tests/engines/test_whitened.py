@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -9,11 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.densities import components, numpy_log_joint
+from scipy import special
 
 import hierlm as hl
 from hierlm import names
-from hierlm.engines import laplace
+from hierlm.engines import freezing, laplace, working
 from hierlm.engines.laplace import Whitened, whiten
+from hierlm.engines.rowpacking import Columns, information, pack_rows, row_kind
+from hierlm.engines.whitened import COVERED, WhitenedEngine
+from hierlm.kernels.likelihood import KINDS
+from hierlm.kernels.rows import Rows, row_gradient, row_slopes
 from hierlm.kernels.whitened import expand, log_density_at
 from hierlm.priors import Fixed
 
@@ -200,3 +207,271 @@ def _check_gradient(w: Whitened, x: np.ndarray) -> None:
         coarse = (_density(w, x + step)[0] - _density(w, x - step)[0]) / 8e-4
         fine = (_density(w, x + step / 2)[0] - _density(w, x - step / 2)[0]) / 4e-4
         assert gradient[i] == pytest.approx((4 * fine - coarse) / 3, rel=1e-6, abs=1e-6)
+
+
+CROSSED = "count ~ x + (x | g) + (w | h) + (1 | f)"
+NESTED = "count ~ x + (1 | row) + (x | g/h)"
+
+
+@pytest.mark.parametrize(
+    ("formula", "budget", "chain", "frozen"),
+    [(CROSSED, 0.0, 1, True), (CROSSED, 1e9, 1, False), (NESTED, 0.0, 3, False)],
+)
+def test_factors_after_the_first(
+    formula: str, budget: float, chain: int, frozen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nested factors one after the other; crossed ones together, at each T or frozen."""
+    monkeypatch.setattr(freezing, "SMALL", 0)
+    monkeypatch.setattr(laplace, "_LEAST_BUDGET", budget)
+    monkeypatch.setattr(laplace, "_row_cost", lambda rows: 0.0)
+    model = _model(formula, family="poisson")
+    w = _whiten(model)
+    assert w.whitening.chain == chain
+    assert (len(w.whitening.R) > 0) == frozen
+    x = _point(w, 3, 0.4)
+    expected = components(numpy_log_joint(model, _natural(model, w, x)))
+    expected += _log_jacobian(model, w, x)
+    assert _density(w, x)[0] == pytest.approx(expected, rel=1e-8)
+    _check_gradient(w, x)
+
+
+@pytest.mark.parametrize("sd", [-12.0, -25.0])
+@pytest.mark.parametrize("cor", [0.0, 4.0, -9.0])
+def test_the_boundary_is_finite(sd: float, cor: float) -> None:
+    """Sds of 1e-5 and 1e-11, correlations within 1e-3 and 1e-7 of one."""
+    w = _whiten(_model("count ~ x + (x | g) + (w | h)", family="poisson"))
+    x = _point(w, 4)
+    x[: w.layout.sd_at.max() + 1] = sd
+    x[w.layout.parts[0, 3]] = cor
+    _check_gradient(w, x)
+    x[0] = 0.3  # one sd away from zero, its neighbour at zero
+    _check_gradient(w, x)
+
+
+def test_at_the_mode_effects_have_nearly_unit_information() -> None:
+    """What whitening is for: the negative Hessian in the noise is close to the identity."""
+    w = _whiten(_model("p(successes, trials) ~ x + (x | g) + (1 | h)", family="binomial"))
+    d, N = len(w.start), len(w.whitening.h)
+    x = np.concatenate([w.start, np.zeros(N)])
+    hessian = np.empty((N, N))
+    for i in range(N):
+        step = np.zeros(d + N)
+        step[d + i] = 1e-4
+        hessian[i] = (_density(w, x - step)[1] - _density(w, x + step)[1])[d:] / 2e-4
+    np.testing.assert_allclose(hessian, np.eye(N), atol=2e-2)
+    np.testing.assert_allclose(_density(w, x)[1][d:], 0.0, atol=1e-2)
+
+
+@pytest.mark.parametrize(("family", "link", "response"), FAMILIES)
+def test_rows_equal_the_family(family: str, link: str, response: str) -> None:
+    """Log density, slopes and the derivatives in the shapes, at linear predictors of any size."""
+    model = _model(f"{response} ~ x + offset(w) + (1 | g)", family=family, link=link)
+    w, design = _whiten(model), model.design
+    shapes = np.array([1.7, 4.2])[: len(model.spec.shapes)]
+    b = np.random.default_rng(5).normal(0, 0.5, len(w.whitening.h))
+
+    def density(b: np.ndarray, shapes: np.ndarray) -> float:
+        model_beta = b[w.rows.beta_at :]
+        effects = b[: w.rows.beta_at].reshape(-1, 1)
+        eta = design.X @ (w.columns.to_raw @ model_beta) + design.offset
+        eta = eta + effects[design.blocks[0].codes, 0]
+        mu = model.spec.family.link.inverse(eta)
+        named = dict(zip(model.spec.family.shape_names, shapes, strict=True))
+        return float(
+            model.spec.family.logpdf(design.response, mu, trials=design.trials, **named).sum()
+        )
+
+    slope, dshapes = np.zeros(len(b)), np.zeros(len(shapes))
+    value = row_gradient(w.rows, b, shapes, slope, dshapes)
+    assert value == pytest.approx(density(b, shapes), rel=1e-10)
+    for at, gradient in ((b, slope), (shapes, dshapes)):
+        for i in range(len(at)):
+            step = np.zeros(len(at))
+            step[i] = 1e-3
+
+            def moved(h: float, at: np.ndarray = at, step: np.ndarray = step) -> float:
+                point = at + h * step
+                return density(point, shapes) if at is b else density(b, point)
+
+            difference = (8 * (moved(1) - moved(-1)) - moved(2) + moved(-2)) / 12e-3
+            assert gradient[i] == pytest.approx(difference, rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize(("family", "link", "response"), FAMILIES)
+@pytest.mark.parametrize("size", [-40.0, -8.0, 8.0, 25.0])
+def test_extreme_predictors(family: str, link: str, response: str, size: float) -> None:
+    """Neither the density nor its slope is lost where a probability is close to zero or one."""
+    model = _model(f"{response} ~ 1 + (1 | g)", family=family, link=link)
+    w = _whiten(model)
+    b = np.zeros(len(w.whitening.h))
+    b[w.rows.beta_at :] = size
+    slope, dshapes = np.zeros(len(b)), np.zeros(2)
+    value = row_gradient(w.rows, b, np.array([1.7, 4.2]), slope, dshapes)
+    assert np.isfinite(value)
+    assert np.all(np.isfinite(slope))
+    if family in ("bernoulli", "binomial") and link == "logit":
+        slope_at = w.rows.data[0].sum() - w.rows.data[:2].sum() * special.expit(size)
+        assert slope[w.rows.beta_at] == pytest.approx(slope_at, rel=1e-12)
+
+
+@pytest.mark.parametrize(("family", "link", "response"), FAMILIES)
+def test_information_is_the_curvature(family: str, link: str, response: str) -> None:
+    """W is -d2 l / d eta2, or its expectation where the likelihood is not log-concave."""
+    model = _model(f"{response} ~ 1 + (1 | g)", family=family, link=link)
+    rows, shapes = _whiten(model).rows, np.array([1.7, 4.2])
+    n = rows.data.shape[1]
+    b = np.zeros(rows.beta_at + 1)
+    etas, slopes, h = np.empty((3, n)), np.empty((3, n)), 1e-4
+    for k, shift in enumerate((-h, 0.0, h)):
+        b[-1] = 0.4 + shift
+        row_slopes(rows, b, shapes, etas[k], slopes[k])
+    observed = (slopes[0] - slopes[2]) / (2 * h)
+    W = information(rows, etas[1], shapes)
+    assert np.all(W >= 0)
+    expected = family in ("student", "beta") or (family, link) == ("gaussian", "log")
+    if not expected:
+        np.testing.assert_allclose(W, observed, rtol=1e-6, atol=1e-7)
+        return
+    rng = np.random.default_rng(1)  # the expectation, over responses from the model
+    mu = model.spec.family.link.inverse(np.full(40_000, 0.4))
+    named = dict(zip(model.spec.family.shape_names, shapes, strict=False))
+    data = _frame().iloc[np.zeros(40_000, int)].assign(g="p")
+    data[response] = model.spec.family.rvs(rng, mu, **named)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hl.HierlmWarning)
+        many = hl.Model(f"{response} ~ 1", data, family=family, link=link)
+    rows, b = _rows(many), np.zeros(1)
+    slopes, etas = np.empty((3, 40_000)), np.empty((3, 40_000))
+    for k, shift in enumerate((-h, 0.0, h)):
+        b[0] = 0.4 + shift
+        row_slopes(rows, b, shapes, etas[k], slopes[k])
+    curvature = (slopes[0] - slopes[2]) / (2 * h)
+    error = curvature.std() / np.sqrt(len(curvature))
+    assert abs(information(rows, etas[1], shapes)[0] - curvature.mean()) < 5 * error
+
+
+def _rows(model: hl.Model) -> Rows:
+    return pack_rows(model.spec, model.design, Columns.of(model.spec), ())
+
+
+def test_equal_rows_are_one() -> None:
+    data = pd.concat([_frame()] * 5, ignore_index=True)
+    for family, response in (("bernoulli", "binary"), ("poisson", "count")):
+        model = hl.Model(f"{response} ~ f + (1 | g)", data, family=family)
+        w = _whiten(model)
+        assert w.rows.data.shape[1] == len(data[["f", "g"]].drop_duplicates())
+        x = _point(w, 6, 0.4)
+        expected = components(numpy_log_joint(model, _natural(model, w, x)))
+        expected += _log_jacobian(model, w, x)
+        assert _density(w, x)[0] == pytest.approx(expected, rel=1e-8)
+
+
+def _nasty(name: str) -> tuple[str, pd.DataFrame, str]:
+    rng = np.random.default_rng(11)
+    n = 120
+    data = pd.DataFrame({"x": rng.normal(size=n), "g": np.repeat(np.arange(24), 5)})
+    match name:
+        case "separated":
+            return "y ~ x + (1 | g)", data.assign(y=(data["x"] > 0).astype(int)), "bernoulli"
+        case "all zero":
+            return "y ~ x + (1 | g)", data.assign(y=0), "poisson"
+        case "almost all zero":
+            return "y ~ x + (x | g)", data.assign(y=(np.arange(n) == 7).astype(int)), "poisson"
+        case "one row per level":
+            y = rng.poisson(np.exp(rng.normal(0, 1, n)))
+            return "y ~ x + (1 | g)", data.assign(g=np.arange(n), y=y), "poisson"
+        case "two levels":
+            y = rng.integers(0, 2, n)
+            return "y ~ x + (x | g)", data.assign(g=np.arange(n) % 2, y=y), "bernoulli"
+        case "unbalanced":
+            g = np.minimum(rng.geometric(0.3, n), 12)
+            return "y ~ x + (x | g)", data.assign(g=g, y=rng.poisson(40, n)), "negbinomial"
+        case "no variance":
+            return "y ~ x + (1 | g)", data.assign(y=rng.poisson(5, n)), "poisson"
+        case _:
+            y = (rng.random(n) < 0.02).astype(int)
+            return "y ~ x + (x | g)", data.assign(y=y), "bernoulli"
+
+
+NASTY = [
+    "separated",
+    "all zero",
+    "almost all zero",
+    "one row per level",
+    "two levels",
+    "unbalanced",
+    "no variance",
+    "rare",
+]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_the_laplace_step_is_robust(name: str) -> None:
+    formula, data, family = _nasty(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hl.HierlmWarning)
+        w = _whiten(hl.Model(formula, data, family=family))
+    assert w.failure == ""
+    _check_gradient(w, _point(w, 7, 0.3))
+
+
+def test_without_a_mode_effects_are_noncentered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(working, "_STEPS", 0)
+    model = _model("count ~ x + (x | g) + (1 | h)", family="poisson")
+    w = _whiten(model)
+    assert "no mode" in w.failure
+    x = _point(w, 8, 0.3)
+    expected = components(numpy_log_joint(model, _natural(model, w, x)))
+    expected += _log_jacobian(model, w, x)
+    assert _density(w, x)[0] == pytest.approx(expected, rel=1e-8)
+    d = len(w.start)
+    effects = np.empty((1, len(w.whitening.h)))
+    expand(x[None], w.whitening, w.layout, effects)
+    values = _natural(model, w, x)  # b = T z, whatever the rows say
+    level = effects[0, :2]
+    T = np.linalg.cholesky(
+        model.spec.groups[0].covariance.covariance(values["sd_g"], values["cor_g"])
+    )
+    np.testing.assert_allclose(level, T @ x[d : d + 2], rtol=1e-10)
+    with pytest.warns(hl.HierlmWarning, match="non-centered"):
+        fit = model.fit(engine="whitened", tune=1000, target_accept=0.95, seed=1, progress=False)
+    assert fit.idata.attrs["coordinates"] == "non-centered"
+
+
+def test_what_it_refuses() -> None:
+    engine = WhitenedEngine()
+    assert engine.refuses(_model("count ~ x + (1 | g)", family="poisson").spec) is None
+    sqrt = _model("count ~ x + (1 | g)", family="poisson", link="sqrt")
+    assert "no poisson with sqrt link" in (engine.refuses(sqrt.spec) or "")
+    assert sqrt.engine().engine.name == "pymc"
+    bounded = _model("count ~ x + (1 | g)", family="poisson", priors={"x": "halfnormal(1)"})
+    assert "the prior of x is bounded" in (engine.refuses(bounded.spec) or "")
+    fixed = _model("count ~ x", family="poisson", priors={"Intercept": 1, "x": 0})
+    assert "fixed" in (engine.refuses(fixed.spec) or "")
+    assert _model("count ~ x + (1 | g)", family="poisson").engine().engine.name == "whitened"
+    assert _model("real ~ x + (1 | g)").engine().engine.name == "collapsed"
+
+
+def test_what_it_covers_has_kernels() -> None:
+    for family, links in COVERED.items():
+        response = {row[0]: row[2] for row in FAMILIES}[family]
+        for link in links:
+            y = response if link != "log" or family not in ("gaussian", "student") else "positive"
+            model = _model(f"{y} ~ 1", family=family, link=link)
+            assert row_kind(model.spec) is not None
+    assert {(f, link) for f, links in COVERED.items() for link in links} >= {
+        (f, link) for f, link in KINDS
+    }
+
+
+def test_sampling_loads_neither_pymc_nor_pytensor() -> None:
+    code = (
+        "import sys, hierlm as hl;"
+        "f = hl.fit('p(incidence, size) ~ period + (1 | herd)', hl.load_dataset('cbpp'), seed=1,"
+        " family='binomial', draws=50, tune=50, progress=False);"
+        "print(f.engine, [m for m in ('pymc', 'pytensor') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "whitened []"
