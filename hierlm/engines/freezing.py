@@ -83,7 +83,8 @@ def freeze(
 def _level_by_level(C: Array, J: int, q: int) -> bool:
     """Return whether the next factor is eliminated level by level."""
     own = C[: J * q, : J * q]
-    return len(C) > SMALL and np.count_nonzero(own) <= np.count_nonzero(_diagonal(C, J, q))
+    couples = np.count_nonzero(own) > np.count_nonzero(_diagonal(C, J, q))
+    return len(C) > SMALL and not bool(couples)
 
 
 def _frozen_correlations(C: Array, T: Array, dense: Pattern) -> Array:

@@ -145,9 +145,13 @@ class _Marginal:
             If there is none.
         """
         self.mode(start)
+
+        def height(x: Array) -> float:
+            return -self.density(x)
+
         if len(start):
             found = optimize.minimize(
-                lambda x: -self.density(x),
+                height,
                 start,
                 method="L-BFGS-B",
                 bounds=[(x - _REACH, x + _REACH) for x in start],

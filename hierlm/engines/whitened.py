@@ -155,5 +155,7 @@ def _posterior(spec: ModelSpec, whitened: Whitened, coordinates: Array) -> dict[
             first, second = np.array(group.covariance.pairs).T
             found[names.cor(group.factor)] = R[:, first, second]
         found[names.effects(group.factor)] = b[:, starts[k] : starts[k + 1]].reshape(S, J, width)
-    shape = coordinates.shape[:2]
-    return {name: values.reshape(*shape, *values.shape[1:]) for name, values in found.items()}
+    chains, draws = coordinates.shape[:2]
+    return {
+        name: values.reshape(chains, draws, *values.shape[1:]) for name, values in found.items()
+    }

@@ -163,38 +163,32 @@ def _centers(priors: Array) -> tuple[Array, Array]:
 
 def _pattern(rows: Rows, sizes: Index, levels: Index) -> tuple[Index, Pattern]:
     """Return where each row's columns are in the pattern, and the pattern of the factors."""
-    n, K = rows.data.shape[1], len(sizes)
-    slots = np.zeros((max(K, 1), n), np.int64)
-    J = int(levels[0]) if K else 0
+    none, K = np.zeros(0, np.int64), len(sizes)
+    slots = np.zeros((max(K, 1), rows.data.shape[1]), np.int64)
     trailing = sizes[1:] * levels[1:]
-    first = int(sizes[0] * levels[0]) if K else 0
-    level, column, owner = [], [], []
+    levels_of, begins, owner = none, none, none  # of the pairs of levels that occur
     for k in range(1, K):
-        pairs, where = np.unique(
-            np.stack([rows.at[0] // sizes[0], rows.at[k] - first]), axis=1, return_inverse=True
-        )
-        slots[k] = where.ravel() + sum(len(c) for c in column)
-        level.append(pairs[0])
-        column.append(pairs[1])
-        owner.append(np.full(pairs.shape[1], k))
-    widths = sizes[np.concatenate([np.zeros(0, np.int64), *owner])] if K else np.zeros(0, np.int64)
-    levels_of = np.concatenate([np.zeros(0, np.int64), *level])
-    begins = np.concatenate([np.zeros(0, np.int64), *column])
-    order = np.lexsort((begins, levels_of))
+        width = int(trailing.sum())
+        keys = rows.at[0] // sizes[0] * width + rows.at[k] - int(sizes[0] * levels[0])
+        pairs, where = np.unique(keys, return_inverse=True)
+        slots[k] = where.ravel() + len(owner)
+        levels_of = np.concatenate([levels_of, pairs // width])
+        begins = np.concatenate([begins, pairs % width])
+        owner = np.concatenate([owner, np.full(len(pairs), k)])
+    widths, order = sizes[owner], np.lexsort((begins, levels_of))
+    ends = np.concatenate([[0], np.cumsum(widths[order])])
     place = np.empty(len(order), np.int64)  # where a pair's first column stands in the pattern
-    place[order] = np.cumsum(widths[order]) - widths[order]
+    place[order] = ends[:-1]
     for k in range(1, K):
         slots[k] = place[slots[k]]
-    ends = np.concatenate([[0], np.cumsum(widths[order])])
-    ptr = ends[np.searchsorted(levels_of[order], np.arange(J + 1))]
-    within = np.arange(widths.sum()) - np.repeat(ends[:-1], widths[order])
-    factor = np.repeat(np.arange(1, K), trailing)
-    coef = [np.tile(np.arange(s), L) for s, L in zip(sizes[1:], levels[1:], strict=True)]
+    ptr = ends[np.searchsorted(levels_of[order], np.arange((levels[0] if K else 0) + 1))]
+    within = np.arange(ends[-1]) - np.repeat(ends[:-1], widths[order])
+    coef = [np.tile(np.arange(q), J) for q, J in zip(sizes[1:], levels[1:], strict=True)]
     return slots, Pattern(
         ptr=ptr.astype(np.int64),
         cols=(np.repeat(begins[order], widths[order]) + within).astype(np.int64),
-        vals=np.zeros((int(sizes[0]) if K else 1, int(widths.sum()))),
-        factor=factor.astype(np.int64),
-        coef=np.concatenate([np.zeros(0), *coef]).astype(np.int64),
+        vals=np.zeros((int(sizes[0]) if K else 1, int(ends[-1]))),
+        factor=np.repeat(np.arange(1, max(K, 1)), trailing).astype(np.int64),
+        coef=np.concatenate([none, *coef]).astype(np.int64),
         sizes=np.asarray(sizes if K else [1], np.int64),
     )

@@ -41,7 +41,7 @@ def _power_of_two(context: Any, k: Any) -> Any:
 def exponential(x: float) -> float:
     """Return e^x, held at e^-708 below and e^709 above."""
     x = min(max(x, -708.0), _LARGEST)
-    k = np.floor(x * 1.4426950408889634 + 0.5)
+    k: float = np.floor(x * 1.4426950408889634 + 0.5)
     # log 2 in two parts: k times the first is exact
     r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
     p = 1.0 / 6227020800.0
@@ -58,7 +58,8 @@ def exponential(x: float) -> float:
     p = p * r + 0.5
     p = p * r + 1.0
     p = p * r + 1.0
-    return p * _power_of_two(k)
+    value: float = p * _power_of_two(k)
+    return value
 
 
 @inlined
