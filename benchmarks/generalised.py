@@ -188,7 +188,10 @@ def main() -> None:
             if not found:
                 print(f"{case:12s} {engine:9s} cannot take the model", flush=True)
                 continue
-            row = {key: median(one[key] or float("nan") for one in found) for key in found[0]}
+            row = {
+                key: median(float("nan") if one[key] is None else one[key] for one in found)
+                for key in found[0]
+            }
             rows.append({"case": case, "engine": engine} | row)
             print(
                 f"{case:12s} {engine:9s} min ESS {row['ess']:6.0f} (all {row['ess_all']:6.0f})  "

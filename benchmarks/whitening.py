@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,13 @@ def following(w: Whitened) -> Any:
     return density
 
 
+def expanded(w: Whitened, x: np.ndarray) -> np.ndarray:
+    """Return effects and coefficients."""
+    out = np.empty((1, len(w.whitening.h)))
+    expand(x[None], w.whitening, w.layout, out)
+    return out[0]
+
+
 def fixed(w: Whitened, marginal: _Marginal) -> tuple[Any, Any]:
     """Return the density in coordinates whitened at the mode, in the scale of the effects."""
     J, rows, priors = int(marginal.levels[0]), w.rows, w.whitening.priors
@@ -84,11 +92,11 @@ def fixed(w: Whitened, marginal: _Marginal) -> tuple[Any, Any]:
     L = np.tril(cho_factor(H, lower=True)[0])
     row, shapes = w.layout.priors[0], np.zeros(0)
 
-    def effects(v: np.ndarray) -> np.ndarray:
-        return b0 + solve_triangular(L, v, lower=True, trans="T")
+    def effects(x: np.ndarray) -> np.ndarray:
+        return np.asarray(b0 + solve_triangular(L, x[1:], lower=True, trans="T"))
 
     def density(x: np.ndarray) -> tuple[float, np.ndarray]:
-        b, b_bar, slope = effects(x[1:]), np.zeros(len(b0)), np.zeros(len(priors))
+        b, b_bar, slope = effects(x), np.zeros(len(b0)), np.zeros(len(priors))
         total = row_gradient(rows, b, shapes, b_bar, np.zeros(0))
         total += coefficient_priors(priors, b[J:], slope)
         b_bar[J:] += slope
@@ -119,16 +127,10 @@ def main() -> None:
         N = len(w.whitening.h)
         start = np.concatenate([w.start, np.zeros(N)])
         frozen, effects = fixed(w, marginal)
-        out = np.empty((1, N))
-
-        def expanded(x: np.ndarray, of: Whitened) -> np.ndarray:
-            expand(x[None], of.whitening, of.layout, out)  # noqa: B023
-            return out[0]  # noqa: B023
-
         ways = {
-            "non-centered": (following(noncentered), lambda x: expanded(x, noncentered)),  # noqa: B023
-            "fixed": (frozen, lambda x: effects(x[1:])),  # noqa: B023
-            "follows sd": (following(w), lambda x: expanded(x, w)),  # noqa: B023
+            "non-centered": (following(noncentered), partial(expanded, noncentered)),
+            "fixed": (frozen, effects),
+            "follows sd": (following(w), partial(expanded, w)),
         }
         for way, (density, back) in ways.items():
             found = []
