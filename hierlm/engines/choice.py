@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from hierlm.engines.base import Engine
 from hierlm.engines.collapsed import CollapsedEngine
 from hierlm.engines.pymc import PymcEngine
+from hierlm.engines.whitened import WhitenedEngine
 from hierlm.errors import EngineError, did_you_mean
 from hierlm.spec import ModelSpec
 
-_ENGINES: dict[str, Engine] = {engine.name: engine for engine in (CollapsedEngine(), PymcEngine())}
+_ENGINES: dict[str, Engine] = {
+    engine.name: engine for engine in (CollapsedEngine(), WhitenedEngine(), PymcEngine())
+}
+# In this order, with the reason.
+_PREFERRED = {
+    "collapsed": "gaussian with an identity link: effects are integrated out exactly",
+    "whitened": "NUTS on all effects, in coordinates whitened by a Laplace approximation",
+}
 
 
 @dataclass(frozen=True)
@@ -45,13 +53,16 @@ def choose_engine(spec: ModelSpec, name: str = "auto", *, needs_pymc: str = "") 
         If there is no such engine, or it cannot take the model.
     """
     if name == "auto":
-        refusal = needs_pymc or _ENGINES["collapsed"].refuses(spec)
-        if refusal is None:
-            why = "gaussian with an identity link: effects are integrated out exactly"
-            return Choice(_ENGINES["collapsed"], why)
+        refusals = []
+        for preferred, why in _PREFERRED.items():
+            refusal = needs_pymc or _ENGINES[preferred].refuses(spec)
+            if refusal is None:
+                return Choice(_ENGINES[preferred], why)
+            refusals.append(f"not {preferred}: {refusal}")
+        reasons = f"not {' or '.join(_PREFERRED)}: {needs_pymc}" if needs_pymc else None
         return Choice(
             _ENGINES["pymc"],
-            f"NUTS on all effects, non-centered by default; not collapsed: {refusal}",
+            "NUTS on all effects, non-centered by default; " + (reasons or "; ".join(refusals)),
         )
     if name not in _ENGINES:
         raise EngineError(

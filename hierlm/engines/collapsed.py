@@ -7,7 +7,6 @@ each draw of the parameters. Rows are needed once, for their cross-products.
 from __future__ import annotations
 
 import importlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +19,9 @@ from hierlm.engines.base import Engine, Settings
 from hierlm.engines.moments import EffectSummary
 from hierlm.engines.nesting import trailing_size
 from hierlm.engines.nuts import run_nutpie
+from hierlm.engines.resources import MAX_TRAILING, Clock, check_size
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
-from hierlm.errors import EngineError
 from hierlm.priors import Assigned, Fixed, Flat, Normal
 from hierlm.spec import ModelSpec
 
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
     from hierlm.engines.packing import Packed
 
 Array = NDArray[np.float64]
-
-MAX_TRAILING = 2000  # dense columns
-_MAX_BYTES = 4 * 2**30
 
 
 class CollapsedEngine(Engine):
@@ -66,7 +62,7 @@ class CollapsedEngine(Engine):
         self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
     ) -> xr.DataTree:
         """Sum the rows up, sample the parameters, draw the effects (see `Engine.sample`)."""
-        _check_size(spec, settings)
+        check_size(spec, settings)
         clock = Clock()
         # numba and nutpie exist from here on: building and printing a model does not load them
         packing = importlib.import_module("hierlm.engines.packing")
@@ -96,33 +92,6 @@ def _is_sampled(item: Assigned) -> bool:
     return not integrated and not isinstance(item.prior, Fixed)
 
 
-def _check_size(spec: ModelSpec, settings: Settings) -> None:
-    if settings.effects == "summary":
-        return
-    effects = sum(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
-    size = 8 * effects * settings.chains * settings.draws
-    if size > _MAX_BYTES:
-        raise EngineError(
-            f"the draws of {effects:,} effects would take {size / 2**30:.1f} GiB.\n"
-            "  Write fit(effects='summary') to keep only their means and sds, or ask for fewer "
-            f"draws: {_MAX_BYTES // (8 * effects * settings.chains):,} per chain fit in "
-            f"{_MAX_BYTES // 2**30} GiB."
-        )
-
-
-class Clock:
-    """Seconds of each stage."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Note how long it took since the last lap."""
-        now = time.perf_counter()
-        self.laps[name], self._last = now - self._last, now
-
-
 def _starts(spec: ModelSpec, packed: Packed, settings: Settings) -> Array | None:
     if settings.earlier is None:
         return None
@@ -134,6 +103,7 @@ def _starts(spec: ModelSpec, packed: Packed, settings: Settings) -> Array | None
 def _nutpie_model(packed: Packed, starts: Array | None = None) -> Any:
     """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
     native = importlib.import_module("hierlm.kernels.native")
+    tabulate = importlib.import_module("hierlm.kernels.table").tabulate
     NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
     d = len(packed.start)
 
@@ -143,7 +113,7 @@ def _nutpie_model(packed: Packed, starts: Array | None = None) -> Any:
             return np.asarray(starts[rng.integers(len(starts))])
         return packed.start + rng.uniform(-0.5, 0.5, d)
 
-    table = native.tabulate(packed.problem, packed.layout)
+    table = tabulate(packed.problem, packed.layout)
     return NativeModel(
         dims={}, density=native.collapsed_posterior, table=table, start=start, size=d, owner=packed
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nutpie import _lib
 from nutpie.sample import CompiledModel
 
-from hierlm.kernels.native import copy_point
+from hierlm.kernels.table import copy_point
 
 COORDINATES = "x"
 
@@ -27,7 +27,7 @@ class NativeModel(CompiledModel):  # type: ignore[misc]  # nutpie has no types
     Parameters
     ----------
     density : numba cfunc
-        With the signature `hierlm.kernels.native.DENSITY`.
+        With the signature `hierlm.kernels.table.DENSITY`.
     table : ndarray of int64
         What `density` gets as user data.
     start : callable

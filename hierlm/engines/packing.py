@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.design.crossproducts import CrossProducts, FactorProducts
+from hierlm.engines.layout import Scalars, correlations, fixed_value
 from hierlm.engines.trailing import Trailing
 from hierlm.kernels.envelope import Envelope
 from hierlm.kernels.posterior import Layout
-from hierlm.kernels.priors import WIDTH, prior_row
+from hierlm.kernels.priors import WIDTH
 from hierlm.kernels.problem import Pattern, Problem
-from hierlm.priors import LKJ, Fixed, Flat, Normal, Prior
+from hierlm.priors import Fixed, Flat, Normal, Prior
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -242,22 +243,6 @@ def _normal_prior(spec: ModelSpec, c: Coefficients) -> tuple[Array, Array, float
     return np.diag(precision), precision * mean, constant, log_constant
 
 
-class _Scalars:
-    """The scalar coordinates while they are laid out: a row of the prior and a start for each."""
-
-    def __init__(self) -> None:
-        self.rows: list[Array] = []
-        self.start: list[float] = []
-
-    def place(self, prior: Prior, guess: float) -> int:
-        """Add a parameter; return its position, or -1 when it is fixed."""
-        if isinstance(prior, Fixed):
-            return -1
-        self.rows.append(prior_row(prior))
-        self.start.append(_coordinate(self.rows[-1], guess))
-        return len(self.rows) - 1
-
-
 def _layout(
     spec: ModelSpec,
     products: CrossProducts,
@@ -270,17 +255,17 @@ def _layout(
     sd_at = np.full((max(1, len(groups)), q), -1, np.int64)
     sd_fixed = np.zeros(sd_at.shape)
     spread = float(np.sqrt(problem.ee / max(problem.n, 1.0))) or 1.0
-    scalars = _Scalars()
+    scalars = Scalars()
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.einsum("jaa->a", products.factors[order[k]].ZZ) / problem.n)
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):
             sd_at[k, a] = scalars.place(prior, 0.5 * spread / (sizes[a] or 1.0))
-            sd_fixed[k, a] = _fixed_value(prior)
+            sd_fixed[k, a] = fixed_value(prior)
     sigma = spec.priors["sigma"] if spec.shapes else Fixed(1.0)
     sigma_at = scalars.place(sigma, 0.8 * spread)
     kept = [(spec.priors[c.keys[k]], float(c.reference[k])) for k in c.kept]
     beta_at = np.array([scalars.place(prior, at) for prior, at in kept], np.int64)
-    parts, etas, C, size = _correlations(spec, order, len(scalars.rows), q)
+    parts, etas, C, size = correlations(spec, order, len(scalars.rows), q)
     layout = Layout(
         priors=np.array(scalars.rows).reshape(-1, WIDTH),
         sd_at=sd_at,
@@ -289,50 +274,8 @@ def _layout(
         parts=parts,
         etas=etas,
         sigma_at=sigma_at,
-        sigma_fixed=_fixed_value(sigma),
+        sigma_fixed=fixed_value(sigma),
         beta_at=beta_at,
         beta_reference=np.where(beta_at >= 0, [at for _, at in kept], 0.0),
     )
     return layout, np.concatenate([scalars.start, np.zeros(size)])
-
-
-def _fixed_value(prior: Prior) -> float:
-    return prior.value if isinstance(prior, Fixed) else 0.0
-
-
-def _correlations(
-    spec: ModelSpec, order: tuple[int, ...], first: int, q: int
-) -> tuple[NDArray[np.int64], Array, Array, int]:
-    """Return parts and etas of the free correlations, the fixed factors, and how many are free."""
-    C = np.tile(np.eye(q), (max(1, len(order)), 1, 1))
-    parts, etas, at = [], [], first
-    for k, position in enumerate(order):
-        group = spec.groups[position]
-        for part in group.covariance.correlated_parts:
-            prior, size = spec.priors[names.cor(group.factor)], len(part)
-            if isinstance(prior, LKJ):
-                parts.append((k, part[0], size, at))
-                etas.append(prior.eta)
-                at += size * (size - 1) // 2
-            else:
-                block = slice(part[0], part[-1] + 1)
-                R = np.full((size, size), _fixed_value(prior))
-                np.fill_diagonal(R, 1.0)
-                C[k, block, block] = np.linalg.cholesky(R)
-    return (
-        np.array(parts, np.int64).reshape(-1, 4),
-        np.array(etas, np.float64),
-        C,
-        at - first,
-    )
-
-
-def _coordinate(row: Array, value: float) -> float:
-    """Return the coordinate of a value, brought inside the support."""
-    kind, lower, upper = int(row[4]), row[5], row[6]
-    if kind == 0:
-        return float(value)
-    if kind == 1:
-        return float(np.log(max(value - lower, 1e-8)))
-    share = np.clip((value - lower) / (upper - lower), 0.05, 0.95)
-    return float(np.log(share / (1 - share)))

@@ -75,22 +75,27 @@ def scalar(x: Array, layout: Layout, at: int) -> float:
     return constrain(int(row[4]), row[5], row[6], x[at])[0]
 
 
-@inlined
-def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> float:
-    """Return the log density at the coordinates x, and write its gradient.
+@kernel
+def pull_back(
+    x: Array,
+    layout: Layout,
+    sd: Array,
+    C: Array,
+    dT: Array,
+    dsigma: float,
+    dbeta: Array,
+    grad: Array,
+) -> float:
+    """Return log priors and Jacobians; write the gradient of them and of the likelihood.
 
     Parameters
     ----------
-    x, grad : ndarray of shape (d,)
-    problem : Problem
-    layout : Layout
+    x : ndarray of shape (d,)
+    dT, dsigma, dbeta
+        Gradient of the likelihood in the parameters.
+    grad : ndarray of shape (d,)
     """
-    sd = np.empty(layout.sd_at.shape)
-    T, C = np.empty(layout.C_fixed.shape), np.empty(layout.C_fixed.shape)
-    dT, beta = np.empty(T.shape), np.empty(layout.beta_at.shape[0])
-    dbeta = np.empty(beta.shape)
-    sigma = unpack(x, layout, T, C, sd, beta)
-    total, dsigma = log_likelihood(problem, T, sigma, beta, dT, dbeta)
+    total = 0.0
     for at in range(grad.shape[0]):
         grad[at] = 0.0
     for k in range(sd.shape[0]):
@@ -100,7 +105,7 @@ def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> fl
                     grad[layout.sd_at[k, a]] += C[k, a, b] * dT[k, a, b]
     if layout.sigma_at >= 0:
         grad[layout.sigma_at] = dsigma
-    for c in range(beta.shape[0]):
+    for c in range(dbeta.shape[0]):
         if layout.beta_at[c] >= 0:
             grad[layout.beta_at[c]] = dbeta[c]
     for at in range(layout.priors.shape[0]):
@@ -118,6 +123,26 @@ def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> fl
         end = at + size * (size - 1) // 2
         correlation_factor_adjoint(x[at:end], C_bar, grad[at:end])
         total += lkj(x[at:end], size, layout.etas[p], grad[at:end])
+    return total
+
+
+@inlined
+def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> float:
+    """Return the log density at the coordinates x, and write its gradient.
+
+    Parameters
+    ----------
+    x, grad : ndarray of shape (d,)
+    problem : Problem
+    layout : Layout
+    """
+    sd = np.empty(layout.sd_at.shape)
+    T, C = np.empty(layout.C_fixed.shape), np.empty(layout.C_fixed.shape)
+    dT, beta = np.empty(T.shape), np.empty(layout.beta_at.shape[0])
+    dbeta = np.empty(beta.shape)
+    sigma = unpack(x, layout, T, C, sd, beta)
+    total, dsigma = log_likelihood(problem, T, sigma, beta, dT, dbeta)
+    total += pull_back(x, layout, sd, C, dT, dsigma, dbeta, grad)
     return total if math.isfinite(total) else -math.inf
 
 

@@ -18,7 +18,7 @@ import hierlm as hl
 pytestmark = pytest.mark.mcmc
 
 FORMULA = "p(incidence, size) ~ period + (1 | herd)"
-SMALL = {"draws": 500, "tune": 500, "target_accept": 0.95, "progress": False}
+SMALL = {"engine": "pymc", "draws": 500, "tune": 500, "target_accept": 0.95, "progress": False}
 
 
 def _fit(**options: object) -> hl.Fit:

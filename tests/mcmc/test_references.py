@@ -20,6 +20,9 @@ QUANTILES = {"q5": 0.05, "q50": 0.5, "q95": 0.95}
 GAUSSIAN = [reference for reference in REFERENCES if reference.family == "gaussian"]
 
 
+WITHOUT_SE = [reference for reference in REFERENCES if "se(" not in reference.formula]
+
+
 @pytest.mark.parametrize("reference", REFERENCES, ids=lambda reference: reference.id)
 def test_the_pymc_engine_equals_the_reference(reference: Reference) -> None:
     _check(reference, engine="pymc", **({"draws": 2000} | reference.options))
@@ -28,6 +31,12 @@ def test_the_pymc_engine_equals_the_reference(reference: Reference) -> None:
 @pytest.mark.parametrize("reference", GAUSSIAN, ids=lambda reference: reference.id)
 def test_the_collapsed_engine_equals_the_reference(reference: Reference) -> None:
     fit = _check(reference, engine="collapsed", draws=4000, target_accept=0.95)
+    assert fit.convergence.ess_bulk.value > 2500  # of 16,000
+
+
+@pytest.mark.parametrize("reference", WITHOUT_SE, ids=lambda reference: reference.id)
+def test_the_whitened_engine_equals_the_reference(reference: Reference) -> None:
+    fit = _check(reference, engine="whitened", draws=4000, target_accept=0.95)
     assert fit.convergence.ess_bulk.value > 2500  # of 16,000
 
 
