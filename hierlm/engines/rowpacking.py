@@ -34,8 +34,8 @@ class Columns:
         Name of each coefficient's prior; ``Intercept_centered`` for a centred intercept.
     to_raw : ndarray of shape (p, p)
         Reported coefficients in terms of the model's.
-    free, fixed : ndarray of int64
-        Which coefficients are sampled, and which are not.
+    free : ndarray of int64
+        Which coefficients are sampled; the others are fixed.
     values : ndarray of shape (p,)
         Of those that are fixed; zero elsewhere.
     """

@@ -201,7 +201,7 @@ def test_what_it_refuses() -> None:
         poisson.fit(engine="collapsed")
     fixed = _model("y ~ x + (x | g)", priors={"sd": 1, "cor": 0.1, "sigma": 2})
     assert "nothing to sample" in (engine.refuses(fixed.spec) or "")
-    assert fixed.engine().engine.name == "pymc"
+    assert fixed.engine().engine.name == "whitened"
     with pytest.raises(hl.EngineError, match="every parameter is fixed"):
         _model("y ~ x", priors={"Intercept": 1, "x": 0, "sigma": 2}).fit(progress=False)
     log = hl.Model("y ~ x + (1 | g)", data.assign(y=np.exp(data["y"])), link="log")

@@ -95,6 +95,7 @@ STRUCTURES: list[tuple[str, str, dict[str, Any]]] = [
     ("count ~ x + f + (x | g)", "poisson", {"Intercept_centered": "cauchy(0, 5)", "x": 0.4}),
     ("count ~ x + (x | g)", "negbinomial", {"sd": "gamma(2, 1)", "alpha": "uniform(0, 90)"}),
     ("count ~ x + (x | g)", "negbinomial", {"sd_g[x]": 0.4, "cor": -0.3, "alpha": 1.5}),
+    ("count ~ x + (x | g)", "poisson", {"sd": 0.7, "cor": 0.1}),
     ("count ~ x + (x + w | g)", "poisson", {"sd": "exponential(1)", "cor": "lkj(1)"}),
     ("count ~ x + (1 | g)", "poisson", {"sd": "lognormal(0, 1)", "Intercept": "flat()"}),
 ]
