@@ -1,4 +1,4 @@
-"""Dense matrices of the trailing columns: what `hierlm.kernels.envelope` does within an envelope."""
+"""Dense trailing columns: what `hierlm.kernels.envelope` does within an envelope."""
 
 from __future__ import annotations
 
