@@ -51,7 +51,7 @@ class WhitenedEngine(Engine):
     name = "whitened"
     default_tune = 300
     warm_tune = 300  # it begins anew
-    default_target_accept = 0.8
+    default_target_accept = 0.9
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""
