@@ -48,7 +48,7 @@ def freeze(
     starts = np.concatenate([[0], np.cumsum(sizes * levels)]).astype(np.int64)
     p, N = len(priors), int(starts[-1]) + len(priors)
     h, blocks, couplings, chain = np.zeros(N), [np.zeros((0, q, q))], [], 0
-    C, rest = problem.K.copy(), problem.Ke.copy()
+    C, rest = problem.K.reshape(2 * (len(problem.Ke),)).copy(), problem.Ke.copy()
     if p:
         C[-p:, -p:] += problem.precision
         rest[-p:] += problem.h
@@ -116,7 +116,7 @@ def _diagonal(C: Array, J: int, q: int) -> Array:
 def _first_coupling(problem: Problem) -> sparse.csr_matrix:
     """Return the coupling of the first factor's effects with all columns after it."""
     q, p, J = problem.ZX.shape
-    pattern, m = problem.pattern, len(problem.K)
+    pattern, m = problem.pattern, len(problem.Ke)
     level = np.repeat(np.arange(J), np.diff(pattern.ptr)) if J else np.zeros(0, np.int64)
     rows = level * q + np.arange(q)[:, None]
     B = sparse.coo_matrix(

@@ -146,7 +146,7 @@ class WorkingModel:
             array[...] = 0.0
         if len(self.sizes):
             add_working_rows(rows, W, r, self.slots, problem)
-        K = problem.K.reshape(m1 + len(rows.X), -1)
+        K = problem.K.reshape(2 * (len(problem.Ke),))
         K[m1:, m1:] = (rows.X * W) @ rows.X.T
         problem.Ke[m1:] = rows.X @ r
         with np.errstate(divide="ignore", invalid="ignore"):

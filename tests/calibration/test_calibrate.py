@@ -12,6 +12,9 @@ from calibration.samplers import exact, spoiled
 import hierlm as hl
 from hierlm.calibration import Calibration, calibrate
 
+pytestmark = pytest.mark.statistical  # many fits
+
+
 LEVEL = 0.01
 SEED = 20
 

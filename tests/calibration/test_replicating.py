@@ -21,6 +21,9 @@ from hierlm.calibration.replicating import draw_data, place
 from hierlm.errors import DataError, EngineError, HierlmWarning, PriorError
 from hierlm.simulation import draw_prior, linear_predictor
 
+pytestmark = pytest.mark.statistical  # many fits
+
+
 FEW = {"replications": 6, "draws": 60, "ranked": 19, "seed": 3, "sample": exact, "progress": False}
 
 
