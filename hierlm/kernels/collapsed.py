@@ -162,16 +162,17 @@ def pattern_inverse(
     for j in range(J):
         start, end = pattern.ptr[j], pattern.ptr[j + 1]
         for t in range(start, end):
-            row = pattern.cols[t]
+            col = pattern.cols[t]
+            row = inverse[at[col] :]
             for a in range(q):
                 g = Pp[a, t]
-                total = -g * inverse[at[row] + row]
+                total = -g * row[col]
                 for s in range(start, t):
-                    both = inverse[at[row] + pattern.cols[s]]
+                    both = row[pattern.cols[s]]
                     Hp[a, s] -= g * both
                     total -= Pp[a, s] * both
                 for s in range(pc):
-                    both = inverse[at[m1 + s] + row]
+                    both = inverse[at[m1 + s] + col]
                     H[a, s, j] -= g * both
                     total -= P[a, s, j] * both
                 Hp[a, t] += total

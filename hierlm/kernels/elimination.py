@@ -89,18 +89,14 @@ def eliminate_pattern(
     for j in range(J):
         for t in range(pattern.ptr[j], pattern.ptr[j + 1]):
             col = pattern.cols[t]
+            row = D[at[col] :]
             for a in range(q):
-                w[col] -= Gp[a, t] * f[a, j]
-            for s in range(pattern.ptr[j], t + 1):
-                total = 0.0
-                for a in range(q):
-                    total += Gp[a, t] * Gp[a, s]
-                D[at[col] + pattern.cols[s]] -= total
-            for s in range(pc):
-                total = 0.0
-                for a in range(q):
-                    total += Gp[a, t] * G[a, s, j]
-                D[at[m1 + s] + col] -= total
+                g = Gp[a, t]
+                w[col] -= g * f[a, j]
+                for s in range(pattern.ptr[j], t + 1):
+                    row[pattern.cols[s]] -= g * Gp[a, s]
+                for s in range(pc):
+                    D[at[m1 + s] + col] -= g * G[a, s, j]
 
 
 @kernel
