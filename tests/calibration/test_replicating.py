@@ -175,7 +175,7 @@ def test_what_cannot_be_simulated_is_refused() -> None:
     with pytest.raises(PriorError, match=r"cannot hold(.|\n)*narrower"):
         calibrate(wild)
     weighted = conjugate_model()
-    weighted.design = dataclasses.replace(weighted.design, weights=np.full(30, 2.0))
+    weighted._source = dataclasses.replace(weighted.design, weights=np.full(30, 2.0))
     with pytest.raises(DataError, match="without weights"):
         calibrate(weighted)
     for wrong in ({"replications": 0}, {"ranked": True}, {"level": 1.0}):

@@ -26,7 +26,7 @@ def _exact_kfold(**options: object) -> tuple[KFoldElpd, list[Design]]:
     def refit(design: Design, seed: int) -> xr.DataTree:
         seen.append(design)
         made = model(TABLE)
-        made.design = design
+        made._source = design
         return exact_fit(made, draws=2500, seed=seed).idata
 
     return kfold(fit.spec, fit.design, fit.idata, refit, seed=4, **options), seen

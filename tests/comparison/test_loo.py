@@ -179,7 +179,7 @@ def test_refits_replace_what_reweighting_cannot_give(
     def refit(design: Design, seed: int) -> xr.DataTree:
         sizes.append(design.n)
         made = model(TABLE)
-        made.design = design
+        made._source = design
         return exact_fit(made, draws=2500, seed=seed).idata
 
     fit = exact_fit(model(TABLE))
