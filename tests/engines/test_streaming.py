@@ -252,8 +252,8 @@ def test_rows_added_to_sums(formula: str) -> None:
 @pytest.mark.mcmc
 def test_a_fit_without_rows_is_updated(pair: tuple[hl.Fit, hl.Fit]) -> None:
     rows = _frame()[:50].assign(g=99)
-    updated = pair[1].update(rows, draws=500, seed=2, progress=False)
-    expected = pair[0].update(rows, draws=500, seed=2, progress=False)
+    updated = pair[1].update(rows, draws=1000, seed=2, progress=False)
+    expected = pair[0].update(rows, draws=1000, seed=2, progress=False)
     assert updated.spec.n_rows == expected.spec.n_rows == 287
     ours, theirs = updated.ranef().loc["99"], expected.ranef().loc["99"]
     assert (abs(ours["mean"] - theirs["mean"]) < 0.3 * theirs["sd"]).all()
