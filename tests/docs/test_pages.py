@@ -8,6 +8,7 @@ import runpy
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -31,5 +32,6 @@ def test_examples_print_what_the_page_says(page, tmp_path, monkeypatch):
     report = io.StringIO()
     runner = doctest.DocTestRunner(TOOLS["Checker"](), optionflags=flags)
     runner.run(test, out=report.write)
+    plt.close("all")  # pages draw, and nobody looks
     assert test.examples
     assert not runner.summarize(verbose=False).failed, report.getvalue()
