@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -82,6 +83,22 @@ class Panel:
             return style
         return {key: value for key, value in style.items() if key != "zorder"}
 
+    @contextmanager
+    def _added(self) -> Iterator[None]:
+        """Add points or areas without scaling the axes at once; they are scaled when drawn.
+
+        matplotlib scales every axis of a shared group for each of them: quadratic in the panels.
+        """
+        if self.backend != "matplotlib":
+            yield
+            return
+        axes = self.target
+        on = {"x": axes.get_autoscalex_on(), "y": axes.get_autoscaley_on()}
+        axes.autoscale(False)
+        yield
+        for axis in (name for name, scaled in on.items() if scaled):
+            axes.autoscale(True, axis=axis)
+
     def literal(self, text: str) -> str:
         """Return text that shows as it is, where the back end would read it as mathematics."""
         if self.backend == "matplotlib":
@@ -97,14 +114,15 @@ class Panel:
         style.setdefault("marker", "C0")
         size = size**0.5 if self.backend == "bokeh" else size
         style = self._known(style)
-        self._draw.scatter(np.asarray(x), np.asarray(y), self.target, size=size, **style)
+        with self._added():
+            self._draw.scatter(np.asarray(x), np.asarray(y), self.target, size=size, **style)
 
     def band(self, x: ArrayLike, lower: ArrayLike, upper: ArrayLike, **style: Any) -> None:
         """Fill between two curves."""
         style.setdefault("alpha", 0.25)
-        self._draw.fill_between_y(
-            np.asarray(x), np.asarray(lower), np.asarray(upper), self.target, **style
-        )
+        edges = np.asarray(lower), np.asarray(upper)
+        with self._added():
+            self._draw.fill_between_y(np.asarray(x), *edges, self.target, **style)
 
     def segments(self, starts: Array, ends: Array, **style: Any) -> None:
         """Draw separate segments, as one line that NaN breaks: quick for hundreds.
@@ -133,7 +151,8 @@ class Panel:
                 "units": "dots",
             }
             style = plain(color=color, alpha=alpha, zorder=2)
-            self.target.quiver(x, y, u, v, **style, **frame, **head)
+            with self._added():
+                self.target.quiver(x, y, u, v, **style, **frame, **head)
             return
         self.segments(starts, ends, color=color, alpha=alpha)
 

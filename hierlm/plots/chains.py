@@ -134,7 +134,7 @@ def plot_prior_posterior(
     prior = _prior(spec, draws, np.random.default_rng(seed))
     after = scalars(idata["posterior"].to_dataset(), spec, var_names)
     shown, _ = page_of(list(map(str, after)), page, _ROWS)
-    before = scalars(prior, spec, shown)
+    before = scalars(prior, spec, var_names)
     tree = xr.DataTree.from_dict({"prior": before[shown], "posterior": after[shown]})
     cols = min(len(shown), 3)
     rows = -(-len(shown) // cols)
@@ -184,19 +184,21 @@ def scalars(data: xr.Dataset, spec: ModelSpec, var_names: str | Sequence[str] | 
         If one is not there, or all are fixed.
     """
     wanted = [var_names] if isinstance(var_names, str) else var_names
-    known: dict[str, dict[str, xr.DataArray]] = {}
-    for name in map(str, data):
-        known[name] = dict(_elements(data[name], name))
-    elements = {key: value for parts in known.values() for key, value in parts.items()}
+    known = list(map(str, data))
+    all_elements: dict[str, xr.DataArray] = {}  # thousands with many levels: where asked for
     found: dict[str, xr.DataArray] = {}
     for name in interesting(spec) if wanted is None else wanted:
-        if name not in known and name not in elements:
-            options = [*known, *elements] if "[" in name else [*known]
+        if name in known:
+            found |= dict(_elements(data[name], name))
+            continue
+        all_elements = all_elements or {k: v for n in known for k, v in _elements(data[n], n)}
+        if name not in all_elements:
+            options = [*known, *all_elements] if "[" in name else known
             raise DataError(
                 f"the posterior has no variable {name!r}.{did_you_mean(name, options)}\n"
                 f"  It has: {', '.join(known)}."
             )
-        found |= known[name] if name in known else {name: elements[name]}
+        found[name] = all_elements[name]
     varying = {
         key: value for key, value in found.items() if value.size == 1 or float(value.std()) > 0
     }

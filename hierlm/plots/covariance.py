@@ -158,14 +158,15 @@ def _axes(n: int) -> list[Any]:
 
 
 def _heat(panel: Panel, matrix: Array) -> None:
-    """Draw a matrix in colours around zero; numbers too, where they fit."""
+    """Draw a matrix in colours around zero; with its numbers, or a scale where they do not fit."""
     top = float(np.abs(matrix).max()) or 1.0
     image = panel.target.imshow(matrix, cmap="RdBu_r", vmin=-top, vmax=top)
     panel.target.spines[:].set_visible(False)
-    bar = panel.target.figure.colorbar(image, ax=panel.target, shrink=0.85, pad=0.02)
-    bar.ax.tick_params(labelsize=SMALL - 1)
-    bar.outline.set_visible(False)
-    if len(matrix) <= _WRITTEN:
+    if len(matrix) > _WRITTEN:
+        bar = panel.target.figure.colorbar(image, ax=panel.target, shrink=0.85, pad=0.02)
+        bar.ax.tick_params(labelsize=SMALL - 1)
+        bar.outline.set_visible(False)
+    else:
         size = SMALL if len(matrix) < 5 else SMALL - 2
         for (i, j), value in np.ndenumerate(matrix):
             color = "white" if abs(value) > 0.6 * top else "black"

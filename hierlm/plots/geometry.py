@@ -59,6 +59,38 @@ def ellipse(mean: ArrayLike, cov: ArrayLike, prob: float, n: int = 73) -> Array:
     return np.asarray(np.asarray(mean, dtype=float) + (half_axes(cov, prob) @ circle).T)
 
 
+def within(core: Array, others: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the ends of axes around `core`, and which of the others lie beyond them.
+
+    Others belong to the picture up to the width of the core away from it: the estimate of a level
+    with hardly a row may be anywhere, and would make everything else a speck.
+
+    Parameters
+    ----------
+    core : ndarray of shape (m, k)
+    others : ndarray of shape (n, k)
+
+    Returns
+    -------
+    ndarray of shape (2, k)
+        Least and greatest value of each axis, with a margin.
+    ndarray of shape (n,) of bool
+
+    Examples
+    --------
+    >>> ends, beyond = within(np.array([[0.0], [1.0]]), np.array([[1.5], [-40.0]]))
+    >>> ends.ravel().tolist(), beyond.tolist()
+    ([-0.075, 1.575], [False, True])
+    """
+    low, high = core.min(axis=0), core.max(axis=0)
+    width = high - low
+    beyond = ((others < low - width) | (others > high + width)).any(axis=1)
+    shown = np.vstack([core, others[~beyond]])
+    low, high = shown.min(axis=0), shown.max(axis=0)
+    margin = 0.05 * (high - low)
+    return np.stack([low - margin, high + margin]), beyond
+
+
 def ellipses(means: Array, covs: Array, prob: float, n: int = 49) -> Array:
     """Return many ellipses as one path, separated by NaN, to be drawn as one line.
 

@@ -49,8 +49,9 @@ def along(
 ) -> Along:
     """Return what runs along the axis: `x`, or a predictor that says most.
 
-    That is one that varies by the factor, or else one of the common part; numbers before
-    categories.
+    That is one whose effect varies by the factor, or else one of the common part; numbers before
+    categories. It has to differ between the rows of most levels of the factor: where none does,
+    the axis is the order of the rows.
 
     Raises
     ------
@@ -65,7 +66,10 @@ def along(
             f"  It has: {', '.join(used) or 'none'}."
         )
     numeric = [name for name in used if name not in categories]
-    name = x or next(iter([*numeric, *used]), None)
+    told = [*numeric, *used]
+    if group is not None:
+        told = [name for name in told if _differs(frame, name, group)]
+    name = x or next(iter(told), None)
     if name is None:
         return Along(None, None, np.arange(len(frame), dtype=float))
     levels = categories.get(name)
@@ -73,6 +77,12 @@ def along(
         return Along(name, None, frame[name].to_numpy(dtype=float))
     codes = encode(frame[name], tuple(map(label, levels)))
     return Along(name, levels, codes.astype(float))
+
+
+def _differs(frame: pd.DataFrame, name: str, group: GroupEncoding) -> bool:
+    """Return whether a predictor differs between the rows of most levels."""
+    within = frame.groupby(list(group.levels.columns), observed=True)[name]
+    return bool((within.nunique() > 1).mean() > 0.5)
 
 
 def _categories(spec: ModelSpec, frame: pd.DataFrame) -> dict[str, tuple[Any, ...]]:

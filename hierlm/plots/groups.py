@@ -107,11 +107,13 @@ def plot_groups(
     known = units(frame)
     name = f"row within {group.factor}" if axis.name is None else with_unit(axis.name, known)
     made.outer(x=f"{name}   [{where}]" if where else name, y=response_label(spec, known))
+    line: dict[str, Any] = {"linestyle": DASHED}
+    alone, pooled = ({"marker": "C2"}, {"marker": "C0"}) if axis.categorical else (line, {})
     made.legend(
         {
             "data": {"color": DATA, "marker": "C0"},
-            "no pooling": {"color": UNPOOLED, "linestyle": DASHED},
-            f"partial pooling, {100 * rows.interval.prob:g}%": {"color": POOLED},
+            "no pooling": {"color": UNPOOLED} | alone,
+            f"partial pooling, {100 * rows.interval.prob:g}%": {"color": POOLED} | pooled,
             "population": {"color": POPULATION, "linestyle": "C2"},
         }
     )

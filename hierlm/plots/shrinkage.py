@@ -16,7 +16,7 @@ from hierlm import names
 from hierlm.design import Design, GroupEncoding
 from hierlm.plots.canvas import DASHED, POOLED, POPULATION, SMALL, UNPOOLED, Canvas, Panel, canvas
 from hierlm.plots.effects import posterior_covariance
-from hierlm.plots.geometry import ellipse
+from hierlm.plots.geometry import ellipse, within
 from hierlm.plots.labels import choose, choose_levels, coefficient_label, units, varying
 from hierlm.shrinkage import shrinkage
 from hierlm.spec import ModelSpec
@@ -69,7 +69,8 @@ def plot_shrinkage(
     -------
     PlotCollection
         A level whose own rows do not determine its coefficients has a point and no arrow. In a
-        plane of more than 60 levels the standard errors are left out.
+        plane of more than 60 levels the standard errors are left out. Own estimates that would
+        make all others a speck are beyond the axes; the legend says how many.
 
     Raises
     ------
@@ -104,14 +105,15 @@ def _planes(
     cols = min(len(pairs), 2)
     height = 4.8 if cols == 1 else 3.4
     made = canvas([names.pair(*p) for p in pairs], cols=cols, height=height, backend=backend, ax=ax)
+    beyond: set[Any] = set()
     for pair, panel in zip(pairs, made, strict=True):
         at = [group.coefs.index(coef) for coef in pair]
-        _plane(panel, parts[pair[0]], parts[pair[1]], Sigma[np.ix_(at, at)])
+        beyond |= _plane(panel, parts[pair[0]], parts[pair[1]], Sigma[np.ix_(at, at)])
         panel.labels(x=labels[pair[0]], y=labels[pair[1]], size=SMALL + 1)
         panel.small_ticks()
     made.legend(
         {
-            f"{group.factor}, no pooling": {"color": UNPOOLED, "marker": "C0"},
+            f"{group.factor}, no pooling{_told(beyond)}": {"color": UNPOOLED, "marker": "C0"},
             "partial pooling": {"color": POOLED, "marker": "C0"},
             "population": {"color": POPULATION, "marker": "C3"},
             "50% and 90% of levels": {"color": POPULATION, "linestyle": DASHED},
@@ -120,11 +122,24 @@ def _planes(
     return made
 
 
-def _plane(panel: Panel, first: pd.DataFrame, second: pd.DataFrame, Sigma: Array) -> None:
+def _told(beyond: set[Any]) -> str:
+    """Return how many estimates are not in the picture, in words; nothing if all are.
+
+    Examples
+    --------
+    >>> _told({"308"}), _told(set())
+    (' (1 beyond the axes)', '')
+    """
+    return f" ({len(beyond)} beyond the axes)" if beyond else ""
+
+
+def _plane(panel: Panel, first: pd.DataFrame, second: pd.DataFrame, Sigma: Array) -> set[Any]:
+    """Draw one plane, and return the levels whose own estimates are beyond its axes."""
     own = _points(first, second, "no_pooling")
     se = _points(first, second, "no_pooling_se")
     partial = _points(first, second, "mean")
     center = np.array([first["population"].iloc[0], second["population"].iloc[0]])
+    around = np.empty((0, 2))
     for prob in _PROBS:
         around = ellipse(center, Sigma, prob)
         panel.line(around[:, 0], around[:, 1], color=POPULATION, width=1, linestyle=DASHED)
@@ -138,6 +153,10 @@ def _plane(panel: Panel, first: pd.DataFrame, second: pd.DataFrame, Sigma: Array
     panel.points(*own[both].T, color=UNPOOLED, size=size, alpha=0.6 if crowd else 1.0, zorder=3)
     panel.points(*partial.T, color=POOLED, size=size, zorder=3)
     panel.points(*center[:, None], color=POPULATION, size=46, marker="C3", zorder=4)
+    ends, outside = within(np.vstack([partial, around]), own[both])
+    if outside.any():
+        panel.limits(x=tuple(ends[:, 0]), y=tuple(ends[:, 1]))
+    return set(first.index[both][outside])
 
 
 def _points(first: pd.DataFrame, second: pd.DataFrame, column: str) -> Array:
@@ -182,10 +201,13 @@ def _single(
     places = np.arange(J)[::-every][::-1]
     panel.ticks("y", places, [str(table.index[j]) for j in places], size=SMALL - (J > 39))
     panel.labels(x=labels[coef], y=group.factor, size=SMALL + 1)
-    panel.limits(y=(-0.9, J - 0.1))
+    core = np.concatenate([mean, *(table[bound] for bound in (lower, upper))])
+    ends, outside = within(core[:, None], own[both, None])
+    panel.limits(x=tuple(ends[:, 0]) if outside.any() else None, y=(-0.9, J - 0.1))
+    beyond = set(table.index[both][outside])
     made.legend(
         {
-            "no pooling, ± 1 se": {"color": UNPOOLED, "marker": "C0"},
+            f"no pooling, ± 1 se{_told(beyond)}": {"color": UNPOOLED, "marker": "C0"},
             f"partial pooling, {100 * interval.prob:g}%": {"color": POOLED, "marker": "C0"},
             "population": {"color": POPULATION, "linestyle": DASHED},
         }

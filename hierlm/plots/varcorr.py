@@ -76,10 +76,10 @@ def plot_varcorr(
     known = units(frame)
     found = [p for group in chosen for p in _of_group(spec, idata, group, known)]
     if factor is None:
-        found += _shapes(spec, idata)
+        found += _shapes(spec, idata, known)
     if not found:
         raise DataError("this model has no sd or correlation that is not fixed.")
-    cols = min(len(found), 3)
+    cols = 2 if len(found) in (2, 4) else min(len(found), 3)
     made = canvas([p.name for p in found], cols=cols, height=2.1, backend=backend, ax=ax)
     for parameter, panel in zip(found, made, strict=True):
         _draw(panel, parameter, interval)
@@ -110,10 +110,13 @@ def _of_group(
     return found
 
 
-def _shapes(spec: ModelSpec, idata: xr.DataTree) -> list[_Parameter]:
+def _shapes(spec: ModelSpec, idata: xr.DataTree, known: dict[str, str]) -> list[_Parameter]:
     found = []
+    unit = known.get(spec.response, "")
     for shape in spec.shapes:
         label = f"{shape.name}\n{shape.meaning.split(':')[0]}"
+        if unit and spec.family.name == "gaussian":
+            label += f" ({unit})"
         found += _scalar(shape.name, label, draws_of(idata, shape.name), spec.priors[shape.name])
     return found
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from hierlm import names, plots
 from hierlm.design import GroupBlock
-from hierlm.formula import names as column_names
 from hierlm.report.markup import Html, code, join, paragraph
 from hierlm.report.pictures import picture
 from hierlm.report.source import Source
@@ -48,9 +47,8 @@ def _of_factor(source: Source, block: GroupBlock) -> Iterator[Html]:
     levels, chosen = _some_levels(source, block)
     single = np.bincount(block.codes, minlength=block.n_levels).max() == 1
     if not single:  # a row by itself has no line of its own
-        x = _within(source, block)
         yield picture(
-            lambda: plots.plot_groups(*source.rows, factor, x=x, levels=levels, interval=interval),
+            lambda: plots.plot_groups(*source.rows, factor, levels=levels, interval=interval),
             f"A panel for each level of {factor}: its rows, and the estimates without and with "
             "partial pooling.",
             f"Levels of {factor}{chosen}. Where a level has few rows, the estimate from its own "
@@ -81,27 +79,6 @@ def _some_levels(source: Source, block: GroupBlock) -> tuple[list[str] | None, s
         f"{block.coefs[0]} to the highest"
     )
     return [block.levels[k] for k in order[places]], said
-
-
-def _within(source: Source, block: GroupBlock) -> str | None:
-    """Return the predictor for the axis: one that varies within levels, numbers first.
-
-    The plot chooses by itself where one varies by the factor.
-    """
-    varying = any(columns.terms.products for columns, _ in source.spec.group(block.factor).bars)
-    if varying:
-        return None
-    order = np.argsort(block.codes, kind="stable")
-    starts = np.flatnonzero(np.diff(block.codes[order], prepend=-1))
-    used = column_names(source.spec.encoding.formula.common)
-    candidates = [p for p in source.spec.encoding.predictors if p.name in used]
-    for predictor in sorted(candidates, key=lambda p: p.levels is not None):
-        column = predictor.code(source.frame[predictor.name])
-        values = np.asarray(column if predictor.levels is None else column.codes)[order]
-        highest, lowest = (f.reduceat(values, starts) for f in (np.maximum, np.minimum))
-        if np.mean(highest > lowest) > 0.5:
-            return predictor.name
-    return None
 
 
 def _all_of(plot: str, factor: str, chosen: str) -> list[object]:

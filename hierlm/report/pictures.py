@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hierlm.errors import HierlmError, HierlmWarning, warn
 from hierlm.report.markup import Html, element, paragraph
@@ -68,10 +68,14 @@ def picture(
 
 
 def _png(draw: Callable[[], PlotCollection], dpi: int) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     figure = draw().viz["figure"].item()
+    figure.set(dpi=dpi, facecolor="white")
     buffer = io.BytesIO()
-    # without the name and version of the writer the same picture is the same bytes
-    figure.savefig(buffer, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
+    # savefig draws twice; without the name of the writer the same picture is the same bytes
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()
 
 
