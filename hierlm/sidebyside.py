@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -186,7 +187,11 @@ def _latex(header: Sequence[str], sections: Sections, note: str) -> str:
 
 
 def _tex(text: str) -> str:
-    return f"${escape(text)}$".replace("±", r"}\pm\text{") if text else ""
+    """Return text for a cell, minus signs as such: in text they would be hyphens."""
+    if not text:
+        return ""
+    signs = f"${escape(text)}$".replace("±", r"}\pm\text{")
+    return re.sub(r"(?<=[{ \[])-(?=\d)", r"}{-}\\text{", signs)
 
 
 def _html(header: Sequence[str], sections: Sections, note: str) -> str:

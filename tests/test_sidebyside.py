@@ -69,3 +69,13 @@ def test_latex_escapes_names_and_balances_braces(columns) -> None:
 def test_an_unknown_format_is_refused(columns) -> None:
     with pytest.raises(hl.DataError, match="Did you mean 'latex'"):
         render(columns, "latx", Interval())
+
+
+def test_leave_one_out_is_that_of_the_fit() -> None:
+    model = hl.Model("Reaction ~ Days + (1 | Subject)", hl.load_dataset("sleepstudy"))
+    fit = synthetic_fit(model, draws=400)
+    found = fit.loo()
+    line = f"ELPD (LOO)          {found.elpd:.1f} ± {found.se:.1f}"
+    assert line in hl.table(fit, labels=["a"], loo=True)
+    assert line in fit.table(loo=True)
+    assert "ELPD" not in fit.table()
