@@ -87,7 +87,7 @@ def test_examples_are_short_and_portable(path: Path) -> None:
     assert '"/' not in text
 
 
-LONG = ("bolker_arabidopsis", "glmm_workflow")  # a maximal model; models that PyMC compiles
+LONG = ("bolker_arabidopsis", "glmm_workflow")  # a maximal model; two fits and all their checks
 RUNS = [
     pytest.param(name, marks=pytest.mark.statistical if name in LONG else pytest.mark.mcmc)
     for name in sorted(PRINTED)
