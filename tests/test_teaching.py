@@ -63,6 +63,28 @@ def test_lm_refuses_what_is_no_linear_model(formula: str) -> None:
         teaching.lm(formula, hl.load_dataset("sleepstudy"))
 
 
+def test_lm_robust_to_clusters() -> None:
+    """Where X is the same in each cluster, it is the variance between the clusters' own fits."""
+    data = hl.load_dataset("sleepstudy")
+    plain = teaching.lm("Reaction ~ Days", data)
+    found = teaching.lm("Reaction ~ Days", data, cluster="Subject")
+    assert found.fixef["estimate"].equals(plain.fixef["estimate"])
+    own = np.array([np.polyfit(d["Days"], d["Reaction"], 1)[::-1] for _, d in
+                    data.groupby("Subject", observed=True)])  # fmt: skip
+    expected = np.cov(own.T) / 18 * 179 / 178
+    np.testing.assert_allclose(found.covariance, expected, rtol=1e-9)
+    assert "robust to dependence within Subject (18 clusters)" in repr(found)
+    assert "robust" not in repr(plain)
+
+
+def test_lm_with_clusters_refuses_bars_and_one_cluster() -> None:
+    data = hl.load_dataset("sleepstudy").assign(one="a")
+    with pytest.raises(hl.FormulaError, match="common effects alone"):
+        teaching.lm("Reaction ~ Days + (1 | Subject)", data, cluster="Subject")
+    with pytest.raises(hl.DataError, match="one level; variances need several"):
+        teaching.lm("Reaction ~ Days", data, cluster="one")
+
+
 def test_lm_names_dependent_columns() -> None:
     data = hl.load_dataset("sleepstudy").assign(twice=lambda d: 2 * d.Days)
     with pytest.raises(hl.DataError, match="linearly dependent"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +42,9 @@ class LeastSquares:
         Residual sd; NaN where the covariance of the rows was given.
     dof : int
         Rows less coefficients.
+    robust : str
+        Within what rows may depend on each other for the standard errors; empty where they are
+        independent, or their covariance was given.
     """
 
     formula: str
@@ -49,6 +52,7 @@ class LeastSquares:
     covariance: pd.DataFrame
     sigma: float
     dof: int
+    robust: str = ""
 
     @property
     def correlation(self) -> pd.DataFrame:
@@ -67,19 +71,29 @@ class LeastSquares:
         cells = [[str(n), *(f"{v:.4g}" for v in row)] for n, row in self.fixef.iterrows()]
         lines = [head, "", *numeric_table(["", "Estimate", "Std. Error", "t"], cells)]
         foot = [f"  Residual sd {self.sigma:.4g} on {self.dof} degrees of freedom"] if known else []
+        foot += [f"  Standard errors robust to dependence within {self.robust}"] * bool(self.robust)
         return "\n".join([*lines, *foot])
 
 
-def lm(formula: str, data: Any) -> LeastSquares:
+def lm(formula: str, data: Any, *, cluster: str | None = None) -> LeastSquares:
     r"""Fit a linear model by ordinary least squares, to put its standard errors beside others.
 
     .. math:: \hat\beta = (X'X)^{-1} X'y, \qquad \mathrm{Var}(\hat\beta) = s^2 (X'X)^{-1}
+
+    With clusters, of which there are G, the variance is the sandwich (Liang and Zeger 1986,
+    doi:10.1093/biomet/73.1.13; the estimate is that of a GEE with independence), with the factor
+    that Stata and R's `sandwich` put before it:
+
+    .. math:: \frac{G}{G-1}\, \frac{n-1}{n-p}\; (X'X)^{-1} \Big(\sum_g X_g' e_g e_g' X_g\Big)
+              (X'X)^{-1}
 
     Parameters
     ----------
     formula : str
         Without bars.
     data : data frame of any kind, dict of columns, or path
+    cluster : str, optional
+        A column: standard errors allow any dependence between the rows of each of its values.
 
     Returns
     -------
@@ -90,7 +104,7 @@ def lm(formula: str, data: Any) -> LeastSquares:
     FormulaError
         If the formula has a bar, weights, trials or known standard errors.
     DataError
-        If the columns of X are linearly dependent.
+        If the columns of X are linearly dependent, or there is one cluster.
 
     Examples
     --------
@@ -103,18 +117,44 @@ def lm(formula: str, data: Any) -> LeastSquares:
       Intercept     251.4        6.61  38.03
       Days          10.47       1.238  8.454
       Residual sd 47.71 on 178 degrees of freedom
+    >>> robust = lm("Reaction ~ Days", hl.load_dataset("sleepstudy"), cluster="Subject")
+    >>> robust.fixef["se"].round(3).tolist()
+    [6.844, 1.55]
     """
     parsed = parse(formula)
-    _, design, _, _ = Encoding.learn(parsed, data)
+    plain = cluster is None or parsed.groups  # a bar of the formula's own is refused below
+    told = parsed if plain else parse(f"{formula} + (1 | `{cluster}`)")
+    _, design, _, _ = Encoding.learn(told, data)
     rest = (design.weights, design.trials, design.se)
-    if design.blocks or any(values is not None for values in rest):
+    if parsed.groups or any(values is not None for values in rest):
         raise FormulaError(
             "ordinary least squares has a response and common effects alone.",
             parsed.text,
             hint="Write y ~ x, without bars, weights, trials and se; Model takes all of these.",
         )
     y = design.response - (0.0 if design.offset is None else design.offset)
-    return _least_squares(formula, design, y, None)
+    found = _least_squares(formula, design, y, None)
+    return found if cluster is None else _robust(found, design, y)
+
+
+def _robust(found: LeastSquares, design: Design, y: Array) -> LeastSquares:
+    """Return the same estimates with a variance that the dependence within clusters enters."""
+    (clusters,) = design.blocks
+    G, (n, p) = clusters.n_levels, design.X.shape
+    if G < 2:
+        raise DataError(f"{clusters.factor!r} has one level; variances need several clusters.")
+    e = y - design.X @ found.fixef["estimate"].to_numpy()
+    scores = np.zeros((G, p))  # X_g' e_g
+    np.add.at(scores, clusters.codes, design.X * e[:, None])
+    bread = found.covariance.to_numpy() / found.sigma**2
+    V = G / (G - 1) * (n - 1) / (n - p) * bread @ (scores.T @ scores) @ bread
+    se = np.sqrt(np.diag(V))
+    return replace(
+        found,
+        fixef=found.fixef.assign(se=se, t=found.fixef["estimate"] / se),
+        covariance=pd.DataFrame(V, found.covariance.index, found.covariance.columns),
+        robust=f"{clusters.factor} ({G} clusters)",
+    )
 
 
 def gls(model: Specified, V: Array) -> LeastSquares:
