@@ -171,3 +171,16 @@ def test_shrinkage_of_300_levels_and_of_three_coefficients(many: Fit, machines: 
     assert drawn.viz["plot"].sizes["panel"] == 3
     with pytest.raises(DataError, match=r"Did you mean 'Machine\[B\]'"):
         plots.plot_shrinkage(*_parts(machines), coefs=["Machin[B]"])
+
+
+def test_a_predictor_of_levels_is_no_axis() -> None:
+    """What does not differ within levels would put all rows of a level at one place."""
+    data = hl.load_dataset("sleepstudy")
+    age = {subject: float(k) for k, subject in enumerate(data["Subject"].unique())}
+    data["age"] = data["Subject"].map(age).astype(float)
+    fit = synthetic_fit(hl.Model("Reaction ~ age + Days + (1 | Subject)", data), draws=50)
+    figure = plots.plot_groups(*_parts(fit), levels=["308", "309"]).viz["figure"].item()
+    assert figure.get_supxlabel() == "Days"
+    fit = synthetic_fit(hl.Model("Reaction ~ age + (1 | Subject)", data), draws=50)
+    figure = plots.plot_groups(*_parts(fit), levels=["308", "309"]).viz["figure"].item()
+    assert figure.get_supxlabel() == "row within Subject"
