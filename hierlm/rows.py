@@ -135,7 +135,10 @@ class ModelRows(WithRows):
 
     def __repr__(self) -> str:
         kept = "" if self._table is not None else "\n\nThe rows came in chunks and are not kept."
-        return f"{self.spec}\n\nEngine\n{fill(str(self.engine()), '  ')}{kept}"
+        choice = self.engine()
+        plan = choice.engine.plan(self.spec)
+        lines = [fill(text, "  ") for text in (str(choice), plan) if text]
+        return "\n".join([f"{self.spec}\n\nEngine", *lines]) + kept
 
     def engine(
         self, name: str = "auto", *, sampler: str = "nutpie", keep_standardized: bool = False

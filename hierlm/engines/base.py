@@ -125,6 +125,10 @@ class Engine(ABC):
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""
 
+    def plan(self, spec: ModelSpec) -> str:
+        """Return how this engine goes about a model, and what that costs; empty where all alike."""
+        return ""
+
     @abstractmethod
     def sample(
         self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings

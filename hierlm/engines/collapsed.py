@@ -19,6 +19,7 @@ from hierlm.engines.base import Engine, Settings
 from hierlm.engines.moments import EffectSummary
 from hierlm.engines.nesting import trailing_size
 from hierlm.engines.nuts import run_nutpie
+from hierlm.engines.plan import Plan
 from hierlm.engines.resources import MAX_TRAILING, Clock, check_size
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
@@ -31,14 +32,16 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_SPREAD = 1.5  # sds around the mode where chains start
+
 
 class CollapsedEngine(Engine):
     """Integrate effects out exactly; for gaussian models with an identity link."""
 
     name = "collapsed"
-    default_tune = 300
+    default_tune = 150
     warm_tune = 150
-    default_target_accept = 0.9
+    default_target_accept = 0.85
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""
@@ -57,6 +60,10 @@ class CollapsedEngine(Engine):
                 f"be left, and each gradient would factor them (at most {MAX_TRAILING:,})"
             )
         return None
+
+    def plan(self, spec: ModelSpec) -> str:
+        """Return what is eliminated level by level, what together, and the time of a gradient."""
+        return str(Plan.of(spec))
 
     def sample(
         self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
@@ -101,22 +108,26 @@ def _starts(spec: ModelSpec, packed: Packed, settings: Settings) -> Array | None
 
 
 def _nutpie_model(packed: Packed, starts: Array | None = None) -> Any:
-    """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
+    """Return the posterior as nutpie takes it, in coordinates that standardise it."""
     native = importlib.import_module("hierlm.kernels.native")
     tabulate = importlib.import_module("hierlm.kernels.table").tabulate
+    standardize = importlib.import_module("hierlm.engines.standardizing").standardize
     NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
     d = len(packed.start)
+    affine = standardize(packed, packed.start if starts is None else starts.mean(axis=0)).affine
 
     def start(seed: Any) -> Array:
         rng = np.random.default_rng(seed)
-        if starts is not None:
-            return np.asarray(starts[rng.integers(len(starts))])
-        return packed.start + rng.uniform(-0.5, 0.5, d)
+        if starts is None:
+            return rng.uniform(-_SPREAD, _SPREAD, d)
+        x = starts[rng.integers(len(starts))]
+        return np.linalg.solve(affine.scale, x - affine.center)
 
-    table = tabulate(packed.problem, packed.layout)
+    table = tabulate(packed.problem, packed.layout, affine)
     return NativeModel(
-        dims={}, density=native.collapsed_posterior, table=table, start=start, size=d, owner=packed
-    )
+        dims={}, density=native.collapsed_posterior, expand=native.collapsed_point, table=table,
+        start=start, size=d, owner=(packed, affine),
+    )  # fmt: skip
 
 
 def _posterior(

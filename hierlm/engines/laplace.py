@@ -190,7 +190,9 @@ def _layout(spec: ModelSpec, design: Design, order: tuple[int, ...]) -> tuple[La
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.square(blocks[k].Z).mean(axis=0))
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):
-            sd_at[k, a] = scalars.place(prior, 0.5 * unit / (sizes[a] or 1.0))
+            guess = unit / (sizes[a] or 1.0)
+            rows = len(blocks[k].Z) / len(group.levels.labels)
+            sd_at[k, a] = scalars.place_sd(prior, 0.5 * guess, guess / np.sqrt(rows))
             sd_fixed[k, a] = fixed_value(prior)
     spread = spec.family.shape_scale(design.response, design.weights, design.offset)
     shapes = [spec.priors[shape.name] for shape in spec.shapes]

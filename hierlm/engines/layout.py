@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.kernels.priors import prior_row
-from hierlm.priors import LKJ, Fixed, Prior
+from hierlm.kernels.transforms import FOLDED
+from hierlm.priors import (
+    LKJ,
+    Exponential,
+    Fixed,
+    HalfCauchy,
+    HalfNormal,
+    HalfStudentT,
+    Prior,
+)
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -24,8 +33,28 @@ class Scalars:
         """Add a parameter; return its position, or -1 when it is fixed."""
         if isinstance(prior, Fixed):
             return -1
-        self.rows.append(prior_row(prior))
-        self.start.append(coordinate(self.rows[-1], guess))
+        return self._add(prior_row(prior), guess)
+
+    def place_sd(self, prior: Prior, guess: float, unit: float) -> int:
+        """Add the sd of a group's effects, as `place` does.
+
+        Parameters
+        ----------
+        prior : Prior
+        guess : float
+        unit : float
+            Below about this the rows cannot tell the sd from zero. Its coordinate is folded there
+            where the prior has a density at zero (see `hierlm.kernels.transforms`).
+        """
+        if not isinstance(prior, HalfNormal | HalfStudentT | HalfCauchy | Exponential):
+            return self.place(prior, guess)
+        row = prior_row(prior)
+        row[4:7] = FOLDED, 0.0, unit
+        return self._add(row, guess)
+
+    def _add(self, row: Array, guess: float) -> int:
+        self.rows.append(row)
+        self.start.append(coordinate(row, guess))
         return len(self.rows) - 1
 
 
@@ -68,5 +97,7 @@ def coordinate(row: Array, value: float) -> float:
         return float(value)
     if kind == 1:
         return float(np.log(max(value - lower, 1e-8)))
+    if kind == FOLDED:
+        return float(np.arcsinh(value / upper))
     share = np.clip((value - lower) / (upper - lower), 0.05, 0.95)
     return float(np.log(share / (1 - share)))

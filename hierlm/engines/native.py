@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from nutpie import _lib
 from nutpie.sample import CompiledModel
 
-from hierlm.kernels.table import copy_point
-
 COORDINATES = "x"
 
 
@@ -26,10 +24,11 @@ class NativeModel(CompiledModel):  # type: ignore[misc]  # nutpie has no types
 
     Parameters
     ----------
-    density : numba cfunc
-        With the signature `hierlm.kernels.table.DENSITY`.
+    density, expand : numba cfunc
+        With the signatures `DENSITY` and `EXPAND` of `hierlm.kernels.table`: the log density, and
+        what is recorded of a point.
     table : ndarray of int64
-        What `density` gets as user data.
+        What both get as user data.
     start : callable
         Returns coordinates to start from, an ndarray of shape (d,), for a seed.
     size : int
@@ -39,6 +38,7 @@ class NativeModel(CompiledModel):  # type: ignore[misc]  # nutpie has no types
     """
 
     density: Any
+    expand: Any
     table: NDArray[np.int64]
     start: Callable[[Any], NDArray[np.float64]]
     size: int
@@ -69,7 +69,7 @@ class NativeModel(CompiledModel):  # type: ignore[misc]  # nutpie has no types
 
     def _make_model(self, init_mean: Any) -> Any:
         data = self.table.ctypes.data
-        expand = _lib.ExpandFunc(self.size, self.size, copy_point.address, data, self)
+        expand = _lib.ExpandFunc(self.size, self.size, self.expand.address, data, self)
         density = _lib.LogpFunc(self.density.address, data, self)
         sizes: dict[str, int] = {}  # nutpie writes the sizes of dims here
         variables = _lib.PyVariable.new_variables(

@@ -259,7 +259,9 @@ def _layout(
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.einsum("jaa->a", products.factors[order[k]].ZZ) / problem.n)
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):
-            sd_at[k, a] = scalars.place(prior, 0.5 * spread / (sizes[a] or 1.0))
+            unit = spread / (sizes[a] or 1.0)
+            rows = problem.n / len(products.factors[order[k]].ZZ)
+            sd_at[k, a] = scalars.place_sd(prior, 0.5 * unit, unit / np.sqrt(rows))
             sd_fixed[k, a] = fixed_value(prior)
     sigma = spec.priors["sigma"] if spec.shapes else Fixed(1.0)
     sigma_at = scalars.place(sigma, 0.8 * spread)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.engines.packing import Packed
-from hierlm.kernels.transforms import INTERVAL, POSITIVE
+from hierlm.kernels.transforms import FOLDED, INTERVAL, POSITIVE
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -75,6 +75,8 @@ def _place(points: Array, packed: Packed, at: int, values: Array) -> None:
     kind, lower, upper = packed.layout.priors[at, 4:7]
     if kind == POSITIVE:
         values = np.log(np.maximum(values - lower, _TINY * np.maximum(1.0, np.abs(values))))
+    elif kind == FOLDED:
+        values = np.arcsinh(values / upper)
     elif kind == INTERVAL:
         share = np.clip((values - lower) / (upper - lower), _TINY, 1 - _TINY)
         values = np.log(share) - np.log1p(-share)

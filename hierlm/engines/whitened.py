@@ -116,7 +116,7 @@ def _is_unbounded(prior: Any) -> bool:
 def _nutpie_model(whitened: Whitened) -> Any:
     """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
     native = importlib.import_module("hierlm.kernels.native_whitened")
-    tabulate = importlib.import_module("hierlm.kernels.table").tabulate
+    kernels = importlib.import_module("hierlm.kernels.table")
     NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
     d, N = len(whitened.start), len(whitened.whitening.h)
 
@@ -124,10 +124,10 @@ def _nutpie_model(whitened: Whitened) -> Any:
         rng = np.random.default_rng(seed)
         return np.concatenate([whitened.start + rng.uniform(-0.3, 0.3, d), rng.normal(0, 0.7, N)])
 
-    table = tabulate(whitened.rows, whitened.whitening, whitened.layout)
+    table = kernels.tabulate(whitened.rows, whitened.whitening, whitened.layout)
     return NativeModel(
-        dims={}, density=native.whitened_posterior, table=table, start=start, size=d + N,
-        owner=whitened,
+        dims={}, density=native.whitened_posterior, expand=kernels.copy_point, table=table,
+        start=start, size=d + N, owner=whitened,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from hierlm.kernels.envelope import solve_upper
 from hierlm.kernels.priors import log_density
 from hierlm.kernels.problem import Problem, apply_scale
 from hierlm.kernels.transforms import (
+    FOLDED,
     constrain,
     correlation_factor,
     correlation_factor_adjoint,
@@ -46,7 +47,10 @@ class Layout(NamedTuple):
 
 @kernel
 def unpack(x: Array, layout: Layout, T: Array, C: Array, sd: Array, beta: Array) -> float:
-    """Write T = diag(sd) C, C, sd and the sampled coefficients; return sigma."""
+    """Write T = diag(sd) C, C, sd and the sampled coefficients; return sigma.
+
+    Folded sds have a sign.
+    """
     for k in range(C.shape[0]):
         for a in range(C.shape[1]):
             for b in range(C.shape[2]):
@@ -111,9 +115,10 @@ def pull_back(
     for at in range(layout.priors.shape[0]):
         row = layout.priors[at]
         value, slope, jacobian, djacobian = constrain(int(row[4]), row[5], row[6], x[at])
-        density, ddensity = log_density(row, value)
+        sign = -1.0 if int(row[4]) == FOLDED and value < 0 else 1.0
+        density, ddensity = log_density(row, sign * value)
         total += density + jacobian
-        grad[at] = (grad[at] + ddensity) * slope + djacobian
+        grad[at] = (grad[at] + sign * ddensity) * slope + djacobian
     for p in range(layout.parts.shape[0]):
         k, first, size, at = layout.parts[p]
         C_bar = np.empty((size, size))
@@ -148,7 +153,7 @@ def log_posterior(x: Array, grad: Array, problem: Problem, layout: Layout) -> fl
 
 @entry_point
 def parameters(xs: Array, layout: Layout, out: Array) -> None:
-    """Write sds, correlation factors and sigma of many points.
+    """Write sds, correlation factors and sigma of many points, signs moved from sds to factors.
 
     Parameters
     ----------
@@ -163,9 +168,10 @@ def parameters(xs: Array, layout: Layout, out: Array) -> None:
         out[s, at] = unpack(xs[s], layout, T, C, sd, beta)
         for k in range(nf):
             for a in range(q):
-                out[s, k * q + a] = sd[k, a]
+                out[s, k * q + a] = abs(sd[k, a])
+                sign = math.copysign(1.0, sd[k, a])
                 for b in range(q):
-                    out[s, nf * q + (k * q + a) * q + b] = C[k, a, b]
+                    out[s, nf * q + (k * q + a) * q + b] = sign * C[k, a, b]
         for c in range(beta.shape[0]):
             out[s, at + 1 + c] = beta[c] + layout.beta_reference[c]
 

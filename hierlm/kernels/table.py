@@ -25,7 +25,7 @@ REJECTED = 4  # nutpie's code for a point without a finite density
 
 _doubles = types.CPointer(types.float64)
 DENSITY = types.int64(types.uint64, _doubles, _doubles, _doubles, types.voidptr)
-_EXPAND = types.int64(types.uint64, types.uint64, _doubles, _doubles, types.voidptr)
+EXPAND = types.int64(types.uint64, types.uint64, _doubles, _doubles, types.voidptr)
 
 
 def tabulate(*parts: Any) -> Table:
@@ -129,7 +129,7 @@ def verdict(logp: float, slope: Any) -> int:
     return 0 if math.isfinite(logp) else REJECTED
 
 
-@c_function(_EXPAND)
+@c_function(EXPAND)
 def copy_point(d: Any, _: Any, x: Any, out: Any, table: Any) -> int:
     """Record the coordinates as they are."""
     for k in range(d):

@@ -1,6 +1,15 @@
 r"""From real coordinates to parameters, and back for gradients.
 
 A positive parameter is the exponential of its coordinate, one on an interval a scaled logistic.
+The sd of a group's effects is folded: the rows see only the covariance, in which changing the sign
+of an sd changes that of its correlations, and LKJ does not see signs at all. So
+
+.. math:: \mathrm{sd} = |\tau|, \quad \tau = s \sinh x
+
+gives the same posterior as any other coordinate, twice over, smooth at zero, where the logarithm
+of an sd that may be zero has a long tail; far from zero it is that logarithm. The scale s is the
+sd below which the rows cannot tell it from zero.
+
 The Cholesky factor C of a q x q correlation matrix comes from canonical partial correlations
 :math:`z_{ij} = \tanh x_{ij}`, row by row (Lewandowski, Kurowicka and Joe 2009,
 doi:10.1016/j.jmva.2009.04.008):
@@ -23,14 +32,20 @@ from hierlm.compiling import kernel
 
 Array = NDArray[np.float64]
 
-REAL, POSITIVE, INTERVAL = 0, 1, 2
+REAL, POSITIVE, INTERVAL, FOLDED = 0, 1, 2, 3
 
 
 @kernel
 def constrain(kind: int, lower: float, upper: float, x: float) -> tuple[float, float, float, float]:
-    """Return value, d value / d x, log |d value / d x| and its derivative."""
+    """Return value, d value / d x, log |d value / d x| and its derivative.
+
+    A folded parameter has the sign of x here.
+    """
     if kind == 0:
         return x, 1.0, 0.0, 0.0
+    if kind == 3:
+        slope = upper * math.cosh(x)
+        return upper * math.sinh(x), slope, math.log(slope), math.tanh(x)
     if kind == 1:
         value = lower + math.exp(x)
         return value, value - lower, x, 1.0

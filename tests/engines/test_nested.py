@@ -83,8 +83,8 @@ def _points(packed: Packed) -> list[np.ndarray]:
     rng = np.random.default_rng(1)
     points = [packed.start + rng.normal(0, 0.6, len(packed.start)) for _ in range(6)]
     sds = packed.layout.sd_at[packed.layout.sd_at >= 0]
-    points[3][sds] = np.log(1e-6)
-    points[4][sds[::2]] = -800.0
+    points[3][sds] = 1e-6
+    points[4][sds[::2]] = 0.0
     for _, _, size, at in packed.layout.parts:
         points[4][at : at + size * (size - 1) // 2] = -9.0
         points[5][at : at + size * (size - 1) // 2] = 7.0
