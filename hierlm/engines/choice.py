@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hierlm.engines.approximate import LaplaceEngine
 from hierlm.engines.base import Engine
 from hierlm.engines.collapsed import CollapsedEngine
 from hierlm.engines.pymc import PymcEngine
@@ -12,7 +13,8 @@ from hierlm.errors import EngineError, did_you_mean
 from hierlm.spec import ModelSpec
 
 _ENGINES: dict[str, Engine] = {
-    engine.name: engine for engine in (CollapsedEngine(), WhitenedEngine(), PymcEngine())
+    engine.name: engine
+    for engine in (CollapsedEngine(), WhitenedEngine(), LaplaceEngine(), PymcEngine())
 }
 # In this order, with the reason.
 _PREFERRED = {
