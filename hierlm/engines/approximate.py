@@ -76,10 +76,13 @@ class LaplaceEngine(Engine):
             if not np.isfinite(ratios).any():
                 raise no_approximation("no point that it proposes is possible", exact)
             weights = importance.smooth(ratios)
-            limit = importance.limit(count)
+            limit = importance.largest_k(count)
             believed = weights.pareto_k <= limit
             used: Weights = weights if believed else importance.smooth(plain)
-            rng, shape = np.random.default_rng([settings.seed, 3]), (settings.chains, settings.draws)
+            rng, shape = (
+                np.random.default_rng([settings.seed, 3]),
+                (settings.chains, settings.draws),
+            )
             kept = importance.resample(used.values, shape[0] * shape[1], rng)
             posterior, effects = task.draws(points[kept].reshape(*shape, -1))
             clock.lap("effects_time")

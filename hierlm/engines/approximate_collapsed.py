@@ -29,13 +29,9 @@ class Target(Task):
 
     per_draw = 2
 
-    def __init__(
-        self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
-    ) -> None:
+    def __init__(self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings) -> None:
         self.spec, self.settings = spec, settings
-        self.packed = pack(
-            spec, CrossProducts.of(design) if isinstance(design, Design) else design
-        )
+        self.packed = pack(spec, CrossProducts.of(design) if isinstance(design, Design) else design)
 
     def compile(self) -> None:
         """Load or compile machine code, by calling it once."""

@@ -67,8 +67,11 @@ class Target(Task):
         rng = np.random.default_rng([self.settings.seed, 4])
         for _ in range(_STEPS):
             points, _ = self._weigh(start, rng)
-            step = self._slopes(points) + points[:, -len(self.center) :] - self.center
-            self.center = self.center + _RATE * step.mean(axis=0)
+            slopes = self._slopes(points)
+            steps = slopes + points[:, points.shape[1] - len(self.center) :] - self.center
+            steps = steps[np.isfinite(slopes).all(axis=1)]
+            if len(steps):
+                self.center = self.center + _RATE * np.clip(steps.mean(axis=0), -1.0, 1.0)
         return found
 
     def weigh(self, parameters: Array, stream: int) -> tuple[Array, Array]:

@@ -52,12 +52,12 @@ def smooth(log_ratios: Array) -> Weights:
     return Weights(weights, k, float(1.0 / np.square(weights).sum()))
 
 
-def limit(size: int) -> float:
+def largest_k(size: int) -> float:
     """Return the largest k at which weights of so many draws can be trusted.
 
     Examples
     --------
-    >>> round(limit(500), 2), limit(10_000)
+    >>> round(largest_k(500), 2), largest_k(10_000)
     (0.63, 0.7)
     """
     return float(min(1.0 - 1.0 / np.log10(size), 0.7))

@@ -1,15 +1,18 @@
-r"""What to propose from around a mode: a Student t with two scales along each principal axis.
+r"""What to propose from around a mode: independent Student t along the principal axes, two-sided.
 
-.. math:: x = \hat x + V (s \odot t), \qquad t \sim t_\nu(0, I), \qquad
+.. math:: x = \hat x + V (s \odot t), \qquad t_i \sim t_\nu, \qquad
           s_i = s_i^+ \text{ where } t_i > 0, \text{ else } s_i^-
 
-V V' is the inverse of the negative Hessian. The scale of each side is the largest that the fall of
-the log density f says, at one, two and three sds (Geweke 1989, doi:10.2307/1913710):
+V V' is the inverse of the negative Hessian. The scale of each side keeps the largest ratio of the
+log density f to the proposal small along the axis (in the spirit of Geweke 1989,
+doi:10.2307/1913710):
 
-.. math:: s_i^\pm = \max_\delta\; \delta \,/\, \sqrt{2 [f(\hat x) - f(\hat x \pm \delta V_i)]}
+.. math:: s_i^\pm = \arg\min_s\; \max_\delta\;
+          [f(\hat x \pm \delta V_i) - f(\hat x)] - \log t_\nu(\delta / s) + \log s
 
 A side has the probability :math:`s_i^\pm / (s_i^+ + s_i^-)`, so that the density is continuous:
-:math:`q(x) = t_\nu(t) \prod_i 2 / (s_i^+ + s_i^-) / |V|`. Its tails are heavier than a normal's.
+:math:`q(x) = |V|^{-1} \prod_i 2\, t_\nu(t_i) / (s_i^+ + s_i^-)`. Along each axis its tails are
+heavier than a normal's, as those of the log of an sd are.
 """
 
 from __future__ import annotations
@@ -26,9 +29,9 @@ from hierlm.engines.importance import smooth
 Array = NDArray[np.float64]
 Density = Callable[[Array], float]
 
-FREEDOM = 10.0  # degrees of freedom
-_DISTANCES = (1.0, 2.0, 3.0)
-_NARROWEST, _WIDEST = 0.5, 4.0  # scales of a side, in sds
+FREEDOM = 5.0  # degrees of freedom
+_DISTANCES = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0])  # in sds
+_SCALES = np.geomspace(0.4, 6.0, 41)  # of a side, in sds
 _FLATTEST = 0.02  # curvature of an axis, where that of the coordinates is about one
 _DOUBT = 50.0  # effective draws at which a pilot is half believed
 _ROUNDS = 8
@@ -60,16 +63,15 @@ class Proposal:
         """
         d = len(self.mode)
         t = np.abs(rng.standard_normal((count, d)))
-        t *= np.sqrt(FREEDOM / rng.chisquare(FREEDOM, (count, 1)))
+        t *= np.sqrt(FREEDOM / rng.chisquare(FREEDOM, (count, d)))
         up = rng.random((count, d)) * (self.lower + self.upper) < self.upper
         x = self.mode + (np.where(up, self.upper, -self.lower) * t) @ self.axes.T
-        squares = np.square(t).sum(axis=1)
         volume = np.log(0.5 * (self.lower + self.upper)).sum()
         volume += np.linalg.slogdet(self.axes)[1]
-        student = special.gammaln(0.5 * (FREEDOM + d)) - special.gammaln(0.5 * FREEDOM)
-        student -= 0.5 * d * np.log(FREEDOM * np.pi)
-        student = student - 0.5 * (FREEDOM + d) * np.log1p(squares / FREEDOM)
-        normal = -0.5 * d * np.log(2.0 * np.pi) - 0.5 * squares
+        student = special.gammaln(0.5 * (FREEDOM + 1)) - special.gammaln(0.5 * FREEDOM)
+        student = d * (student - 0.5 * np.log(FREEDOM * np.pi))
+        student = student - 0.5 * (FREEDOM + 1) * np.log1p(np.square(t) / FREEDOM).sum(axis=1)
+        normal = -0.5 * (d * np.log(2.0 * np.pi) + np.square(t).sum(axis=1))
         return x, student - volume, normal - volume
 
     def adapted(self, x: Array, log_ratios: Array) -> Proposal:
@@ -167,8 +169,7 @@ def _climb(density: Density, x: Array, value: float, move: Array) -> tuple[Array
 
 def _side(density: Density, x: Array, value: float, axis: Array) -> float:
     """Return the scale of one side of an axis."""
-    scale = _NARROWEST
-    for distance in _DISTANCES:
-        fall = value - density(x + distance * axis)
-        scale = max(scale, distance / np.sqrt(2.0 * max(fall, 1e-6)))
-    return min(scale, _WIDEST)
+    fall = np.array([density(x + distance * axis) for distance in _DISTANCES]) - value
+    t = _DISTANCES / _SCALES[:, None]
+    ratio = fall + 0.5 * (FREEDOM + 1) * np.log1p(np.square(t) / FREEDOM)
+    return float(_SCALES[np.argmin(ratio.max(axis=1) + np.log(_SCALES))])
