@@ -1,7 +1,8 @@
 """Can the draws be trusted? Convergence in numbers and in plain sentences.
 
 Split, rank-normalised R-hat and bulk and tail effective sample sizes, with their recommended
-limits, after Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), doi:10.1214/20-BA1221. Draws of an approximation are judged by Pareto's k of their weights.
+limits, after Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), doi:10.1214/20-BA1221.
+Draws of an approximation are judged by Pareto's k of their weights.
 """
 
 from __future__ import annotations

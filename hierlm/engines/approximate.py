@@ -29,10 +29,10 @@ from hierlm.spec import ModelSpec
 
 if TYPE_CHECKING:
     from hierlm.design.crossproducts import CrossProducts
-    from hierlm.engines.importance import Weights
     from hierlm.engines.proposal import Proposal
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 _LEAST = 1000  # proposals, for a tail that can be smoothed
 _PILOT = 1000
@@ -63,7 +63,6 @@ class LaplaceEngine(Engine):
         clock = Clock()
         # numba exists from here on: building and printing a model does not load it
         target = importlib.import_module(f"hierlm.engines.approximate_{exact}").Target
-        importance = importlib.import_module("hierlm.engines.importance")
         clock.lap("import_time")
         with threadpool_limits(1, "blas"):  # many small factorisations: threads would only wait
             task: Task = target(spec, design, settings)
@@ -73,27 +72,39 @@ class LaplaceEngine(Engine):
             count = max(_LEAST, task.per_draw * settings.chains * settings.draws)
             points, ratios, plain = _proposed(task, count, settings.seed)
             clock.lap("sampling_time")
-            if not np.isfinite(ratios).any():
-                raise no_approximation("no point that it proposes is possible", exact)
-            weights = importance.smooth(ratios)
-            limit = importance.largest_k(count)
-            believed = weights.pareto_k <= limit
-            used: Weights = weights if believed else importance.smooth(plain)
-            rng, shape = (
-                np.random.default_rng([settings.seed, 3]),
-                (settings.chains, settings.draws),
-            )
-            kept = importance.resample(used.values, shape[0] * shape[1], rng)
-            posterior, effects = task.draws(points[kept].reshape(*shape, -1))
+            kept, facts = resampled(ratios, plain, settings, exact)
+            posterior, effects = task.draws(points[kept])
             clock.lap("effects_time")
-        stats = xr.Dataset(
-            {"log_ratio": (SAMPLE_DIMS, ratios[kept].reshape(shape))},
-            coords=dict(zip(SAMPLE_DIMS, map(np.arange, shape), strict=True)),
-        )
-        attrs: dict[str, Any] = {"engine": self.name, "sampler": "importance", **clock.laps}
-        attrs |= {"pareto_k": weights.pareto_k, "pareto_k_limit": limit, "proposals": count}
-        attrs |= {"importance_ess": weights.ess, "reweighted": int(believed), "exact_engine": exact}
+        axes = dict(zip(SAMPLE_DIMS, map(np.arange, kept.shape), strict=True))
+        stats = xr.Dataset({"log_ratio": (SAMPLE_DIMS, ratios[kept])}, coords=axes)
+        attrs = {"engine": self.name, "sampler": "importance", **clock.laps, **facts}
         return build_tree(spec, design, posterior, stats, settings, attrs, effects)
+
+
+def resampled(
+    ratios: Array, plain: Array, settings: Settings, exact: str
+) -> tuple[Index, dict[str, Any]]:
+    """Return which points become draws, of shape (chains, draws), and what is known of them.
+
+    Where the weights cannot be trusted, a few points would become all draws; they are then those of
+    the approximation by itself, which may not be right either, but is smooth.
+    """
+    importance = importlib.import_module("hierlm.engines.importance")
+    if not np.isfinite(ratios).any():
+        raise no_approximation("no point that it proposes is possible", exact)
+    weights, limit = importance.smooth(ratios), importance.largest_k(len(ratios))
+    believed = weights.pareto_k <= limit
+    used = weights if believed else importance.smooth(plain)
+    rng, shape = np.random.default_rng([settings.seed, 3]), (settings.chains, settings.draws)
+    kept = importance.resample(used.values, shape[0] * shape[1], rng).reshape(shape)
+    return kept, {
+        "pareto_k": weights.pareto_k,
+        "pareto_k_limit": limit,
+        "importance_ess": weights.ess,
+        "proposals": len(ratios),
+        "reweighted": int(believed),
+        "exact_engine": exact,
+    }
 
 
 class Task(ABC):

@@ -48,11 +48,11 @@ class Target(Task):
             raise no_approximation(self.white.failure, "whitened")
         rows, whitening = self.white.rows, self.white.whitening
         self.levels = np.array([0, rows.data.shape[1]])
-        self.width = 0  # columns of the largest factor
+        self.factor = 0, 1  # levels and coefficients of the largest factor
         if whitening.chain:
-            begins = np.arange(whitening.level_at[1] + 1) * whitening.sizes[0]
-            self.levels = np.searchsorted(rows.at[0], begins)
-            self.width = int(whitening.starts[1])
+            self.factor = J, q = int(whitening.level_at[1]), int(whitening.sizes[0])
+            self.levels = np.searchsorted(rows.at[0], q * np.arange(J + 1))
+        self.width = self.factor[0] * self.factor[1]
         self.center = np.zeros(len(whitening.h) - self.width)
 
     def compile(self) -> None:
@@ -89,7 +89,7 @@ class Target(Task):
 
     def _weigh(self, parameters: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         white, S, N = self.white, len(parameters), len(self.white.whitening.h)
-        J, q = (len(self.levels) - 1) * bool(self.width), int(white.whitening.sizes[0])
+        J, q = self.factor
         points = np.concatenate([parameters, rng.standard_normal((S, N))], axis=1)
         noise = points[:, points.shape[1] - len(self.center) :]
         standard = np.square(noise).sum(axis=1)

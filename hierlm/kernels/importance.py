@@ -93,7 +93,7 @@ def log_ratios(
     out : ndarray of shape (S,)
     """
     N, R, J, n = whitening.h.shape[0], candidates.shape[1], picks.shape[1], rows.offset.shape[0]
-    d, q = xs.shape[1] - N, whitening.sizes[0]
+    d, q = xs.shape[1] - N, whitening.sizes[0] if J > 0 else 1
     sd, T, C = np.empty(layout.sd_at.shape), np.empty(layout.C_fixed.shape), layout.C_fixed.copy()
     shapes, zero, scratch = np.empty(layout.beta_at.shape[0]), np.zeros(T.shape), np.empty(d)
     dshapes, eta, slope = np.zeros(shapes.shape[0]), np.empty(n), np.empty(n)
