@@ -220,7 +220,9 @@ def verdicts(source: Source) -> list[tuple[str, object]]:
     found = careful(source)
     counts = {name: sum(f.severity == name for f in found) for name in _WORST}
     said = ", ".join(f"{k} {name}{'' if k == 1 else 's'}" for name, k in counts.items() if k)
-    draws = "can be trusted" if source.convergence.trusted else "cannot be trusted"
+    draws = "can be trusted" if source.convergence.trusted else "cannot be trusted yet"
+    if not source.convergence.trusted and is_approximate(source.idata):
+        draws = "cannot be trusted"  # and more of them may not help
     careful_link = element("a", said or "nothing found", href="#careful")
     return [
         ("Draws", element("a", draws, href="#convergence")),
