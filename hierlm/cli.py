@@ -22,6 +22,7 @@ from hierlm.datasets import catalog, describe_dataset, list_datasets, load_datas
 from hierlm.datasets.catalog import entry
 from hierlm.document import STAGES, document, to_json
 from hierlm.engines import Choice, settings
+from hierlm.engines.choice import ENGINES
 from hierlm.engines.pymc import SAMPLERS, check_sampler
 from hierlm.errors import ConvergenceWarning, DatasetError, HierlmError, HierlmWarning
 from hierlm.families import family_names
@@ -159,7 +160,7 @@ def _add_sampling(parser: argparse.ArgumentParser, seed: int | None = None) -> N
     add("--seed", type=int, metavar="N", default=seed, help=says)
     says = "in (0, 1); nearer 1 for fewer divergences (default: what suits the engine)"
     add("--target-accept", type=float, metavar="P", help=says)
-    add("--engine", metavar="E", default="auto", help="default: auto")
+    add("--engine", metavar="E", default="auto", help=f"auto, {', '.join(ENGINES)} (default: auto)")
     says = f"{', '.join(SAMPLERS)} (default: nutpie)"
     add("--sampler", metavar="S", default="nutpie", choices=SAMPLERS, help=says)
     add("--quiet", action="store_true", help="no progress and no notes on the standard error")
@@ -233,7 +234,9 @@ def _datasets(args: argparse.Namespace) -> None:
 def _choice(model: Model, args: argparse.Namespace) -> Choice:
     """Return the engine; refuse now what `Model.fit` would after the model is printed."""
     check_sampler(args.sampler)
-    return model.engine(args.engine, sampler=args.sampler)
+    choice = model.engine(args.engine, sampler=args.sampler)
+    choice.engine.check_given(tune=args.tune, target_accept=args.target_accept)
+    return choice
 
 
 def _sample(model: Model, args: argparse.Namespace, choice: Choice) -> Fit:

@@ -2,12 +2,16 @@
 
 Split, rank-normalised R-hat and bulk and tail effective sample sizes, with their recommended
 limits, after Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), doi:10.1214/20-BA1221.
+Draws of an approximation are judged by Pareto's k of their weights.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -15,11 +19,13 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from hierlm import names
+from hierlm.engines.tree import is_approximate
 
 Array = NDArray[np.float64]
 
 R_HAT_LIMIT = 1.01
 ESS_PER_CHAIN = 100
+HOPELESS = 1.1  # R-hat beyond which the draws are of no use
 _LEAST_DRAWS = 4  # two halves of a chain with two draws each
 _MAX_ELEMENTS = 1_000  # of one variable; of more, evenly spaced levels are checked
 
@@ -33,7 +39,118 @@ class Worst:
 
 
 @dataclass(frozen=True)
-class Convergence:
+class Verdict(ABC):
+    """Whether draws can be trusted; printed, it says so.
+
+    Parameters
+    ----------
+    chains, draws : int
+    """
+
+    chains: int
+    draws: int
+
+    @abstractmethod
+    def complaints(self) -> Iterator[str]:
+        """Yield what is wrong and what to do, a sentence or two each."""
+
+    def serious(self) -> list[str]:
+        """Return the complaints that say that draws are wrong, not that they are slow."""
+        return list(self.complaints())
+
+    @property
+    def trusted(self) -> bool:
+        """Whether there is nothing to complain about."""
+        return not list(self.complaints())
+
+    @property
+    def ess_needed(self) -> int:
+        """The least effective sample size, a hundred per chain."""
+        return ESS_PER_CHAIN * self.chains
+
+    @property
+    @abstractmethod
+    def effective(self) -> float:
+        """How many independent draws the draws are worth at least."""
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether the draws are of no use at all."""
+        return False
+
+    @abstractmethod
+    def record(self) -> dict[str, Any]:
+        """Return what a program would want to know, in JSON's types."""
+
+
+@dataclass(frozen=True)
+class Approximation(Verdict):
+    """What says whether an approximation can be trusted: the weights that correct it.
+
+    Parameters
+    ----------
+    chains, draws : int
+        Into which the draws are divided; they are independent, and there are no chains.
+    pareto_k, limit : float
+        Shape of the tail of the weights, and what it may be at most.
+    ess : float
+        Independent draws that the weighted proposals are worth.
+    proposals : int
+    exact : str
+        The engine that samples the posterior itself.
+    """
+
+    pareto_k: float
+    limit: float
+    ess: float
+    proposals: int
+    exact: str
+
+    @property
+    def effective(self) -> float:
+        """How many independent draws the draws are worth; without weights, all."""
+        return min(self.ess, self.chains * self.draws)
+
+    def complaints(self) -> Iterator[str]:
+        """Yield what is wrong and what to do, a sentence or two each."""
+        if not self.pareto_k <= self.limit:
+            yield (
+                "the posterior has more weight in places than the approximation allows for, and "
+                "reweighting cannot mend it: these draws are the approximation's own. Fit with "
+                f"engine={self.exact!r}, which samples the posterior itself."
+            )
+        elif self.ess < self.ess_needed:
+            yield (
+                f"too few effective draws: {self.ess:.0f} (it should be at least "
+                f"{self.ess_needed}). Raise draws, or fit with engine={self.exact!r}."
+            )
+
+    def record(self) -> dict[str, Any]:
+        """Return what a program would want to know, in JSON's types."""
+        found: dict[str, Any] = {
+            "trusted": self.trusted,
+            "pareto_k": self.pareto_k,
+            "limit": self.limit,
+        }
+        found |= {"ess": self.ess, "proposals": self.proposals, "exact_engine": self.exact}
+        return found | {"complaints": list(self.complaints())}
+
+    def __str__(self) -> str:
+        facts = (
+            f"Pareto k {self.pareto_k:.2f} (at most {self.limit:.2f}); weighted, "
+            f"{self.proposals:,} proposals are worth {self.ess:,.0f} draws."
+        )
+        complaints = list(self.complaints())
+        if not complaints:
+            return f"The approximation can be trusted. {facts}"
+        said = "Do not believe this approximation"
+        if self.pareto_k <= self.limit:
+            said = "Do not trust these draws yet"
+        return f"{said}. {facts}" + "".join(f"\n- {c}" for c in complaints)
+
+
+@dataclass(frozen=True)
+class Convergence(Verdict):
     """What says whether draws can be trusted.
 
     Parameters
@@ -49,8 +166,6 @@ class Convergence:
         How many parameters were looked at, of how many; those that are fixed do not count.
     """
 
-    chains: int
-    draws: int
     divergences: int
     saturated: int
     r_hat: Worst
@@ -60,14 +175,30 @@ class Convergence:
     parameters: int
 
     @property
-    def ess_needed(self) -> int:
-        """The least effective sample size, a hundred per chain."""
-        return ESS_PER_CHAIN * self.chains
+    def effective(self) -> float:
+        """How many independent draws the draws are worth at least: the smallest bulk ESS."""
+        return self.ess_bulk.value
 
     @property
-    def trusted(self) -> bool:
-        """Whether there is nothing to complain about."""
-        return not list(self.complaints())
+    def hopeless(self) -> bool:
+        """Whether the chains are in different places."""
+        return not self.r_hat.value < HOPELESS and self.checked > 0 and self.chains > 1
+
+    def serious(self) -> list[str]:
+        """Return the complaints that say that draws are wrong, not that they are slow."""
+        return list(dataclasses.replace(self, saturated=0).complaints())
+
+    def record(self) -> dict[str, Any]:
+        """Return what a program would want to know, in JSON's types."""
+        worst = {"ess_bulk": self.ess_bulk, "ess_tail": self.ess_tail, "r_hat": self.r_hat}
+        return {
+            "trusted": self.trusted,
+            "divergences": self.divergences,
+            "checked": self.checked,
+            "parameters": self.parameters,
+            **{name: dataclasses.asdict(item) for name, item in worst.items()},
+            "complaints": list(self.complaints()),
+        }
 
     def complaints(self) -> Iterator[str]:
         """Yield what is wrong and what to do, a sentence or two each."""
@@ -140,8 +271,8 @@ def _shown(worst: Worst, decimals: int = 0) -> str:
     return f"{worst.value:.{decimals}f} ({worst.parameter})"
 
 
-def diagnose(idata: xr.DataTree) -> Convergence:
-    """Compute the convergence of all parameters, effects included.
+def diagnose(idata: xr.DataTree) -> Verdict:
+    """Compute the convergence of all parameters, effects included; or judge an approximation.
 
     Of a variable with more than 5,000 elements, levels are checked that are evenly spaced: half
     a minute of ranks for every effect of a large factor would say little more.
@@ -153,9 +284,20 @@ def diagnose(idata: xr.DataTree) -> Convergence:
 
     Returns
     -------
-    Convergence
+    Convergence or Approximation
     """
     posterior = idata["posterior"].to_dataset()
+    if is_approximate(idata):
+        attrs = idata.attrs
+        return Approximation(
+            chains=posterior.sizes["chain"],
+            draws=posterior.sizes["draw"],
+            pareto_k=float(attrs["pareto_k"]),
+            limit=float(attrs["pareto_k_limit"]),
+            ess=float(attrs["importance_ess"]),
+            proposals=int(attrs["proposals"]),
+            exact=str(attrs["exact_engine"]),
+        )
     stats = idata["sample_stats"].to_dataset()
     labels: list[str] = []
     columns: list[Array] = []

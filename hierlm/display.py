@@ -10,7 +10,8 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from hierlm import names
-from hierlm.convergence import Convergence
+from hierlm.convergence import Verdict
+from hierlm.engines.tree import is_approximate
 from hierlm.formula import unparse
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval
@@ -19,41 +20,43 @@ from hierlm.tables import fill, numeric_table, supported
 Array = NDArray[np.float64]
 
 
-def report(
-    spec: ModelSpec, idata: xr.DataTree, convergence: Convergence, interval: Interval
-) -> str:
+def report(spec: ModelSpec, idata: xr.DataTree, convergence: Verdict, interval: Interval) -> str:
     """Return the report of a fit.
 
     Parameters
     ----------
     spec : ModelSpec
     idata : xarray.DataTree
-    convergence : Convergence
+    convergence : Verdict
     interval : Interval
     """
-    header = ["", "mean", "sd", *_bounds(interval), "R-hat", "ESS"]
+    chains = not is_approximate(idata)
+    header = ["", "mean", "sd", *_bounds(interval), *(["R-hat"] if chains else []), "ESS"]
+
+    def table(rows: list[tuple[str, Array]]) -> list[str]:
+        lines = [_row(label, draws, interval) for label, draws in rows]
+        return numeric_table(header, lines if chains else [[*r[:-2], r[-1]] for r in lines])
+
     lines = [*_heading(spec, idata)]
     for group in spec.groups:
         count = f"{len(group.levels.labels):,} levels"
         rows = [
-            _row(f"sd({name})", _draws(idata, names.sd(group.factor), k), interval)
+            (f"sd({name})", _draws(idata, names.sd(group.factor), k))
             for k, name in enumerate(group.coefs)
         ]
         rows += [
-            _row(f"cor({name})", _draws(idata, names.cor(group.factor), k), interval)
+            (f"cor({name})", _draws(idata, names.cor(group.factor), k))
             for k, name in enumerate(_pairs(group.coefs, group.covariance.pairs))
         ]
         title = f"Group-specific effects of {group.factor} ({count})"
-        lines += ["", title, *numeric_table(header, rows)]
+        lines += ["", title, *table(rows)]
     if spec.coefs:
-        rows = [
-            _row(name, _draws(idata, names.BETA, k), interval) for k, name in enumerate(spec.coefs)
-        ]
-        lines += ["", "Common effects", *numeric_table(header, rows)]
+        rows = [(name, _draws(idata, names.BETA, k)) for k, name in enumerate(spec.coefs)]
+        lines += ["", "Common effects", *table(rows)]
     if spec.shapes:
-        rows = [_row(s.name, _draws(idata, s.name), interval) for s in spec.shapes]
+        rows = [(s.name, _draws(idata, s.name)) for s in spec.shapes]
         meanings = "; ".join(f"{s.name}: {s.meaning}" for s in spec.shapes)
-        lines += ["", f"Residual ({meanings})", *numeric_table(header, rows)]
+        lines += ["", f"Residual ({meanings})", *table(rows)]
     lines += ["", *_verdict(convergence)]
     return "\n".join(lines)
 
@@ -69,16 +72,22 @@ def _heading(spec: ModelSpec, idata: xr.DataTree) -> Iterator[str]:
         success = f"; success is {unparse(spec.encoding.formula.response.expression)} = "
         success += response.levels[-1]
     yield f"  {spec.n_rows:,} observations{dropped}{success}"
+    if is_approximate(idata):
+        made = f"{attrs['chains'] * attrs['draws']:,} draws from {attrs['proposals']:,} proposals"
+        made += ", reweighted" if attrs["reweighted"] else ", not reweighted"
+    else:
+        made = (
+            f"{attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of warm-up"
+        )
     yield (
-        f"  {attrs['chains']} chains of {attrs['draws']} draws after {attrs['tune']} of warm-up, "
-        f"{attrs['sampling_time']:.1f} s; engine {attrs['engine']} ({attrs['sampler']}), "
-        f"seed {attrs['seed']}"
+        f"  {made}, {attrs['sampling_time']:.1f} s; engine {attrs['engine']} "
+        f"({attrs['sampler']}), seed {attrs['seed']}"
     )
     if names.EFFECTS in idata:
         yield "  of the group-specific effects, means and sds were kept, and no draws"
 
 
-def _verdict(convergence: Convergence) -> Iterator[str]:
+def _verdict(convergence: Verdict) -> Iterator[str]:
     for k, line in enumerate(str(convergence).split("\n")):
         bullet = "- " if line.startswith("- ") else ("" if k == 0 else "  ")
         yield fill(line.removeprefix("- "), bullet)

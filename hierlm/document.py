@@ -35,14 +35,7 @@ def document(fit: Fit) -> dict[str, Any]:
         ],
         **{key: attrs[key] for key in ("seed", "engine", "sampler", "draws", "tune", "chains")},
         "timings": {stage: attrs.get(f"{stage}_time") for stage in STAGES},
-        "convergence": {
-            "trusted": convergence.trusted,
-            "divergences": convergence.divergences,
-            "checked": convergence.checked,
-            "parameters": convergence.parameters,
-            **{name: asdict(getattr(convergence, name)) for name in diagnostics},
-            "complaints": list(convergence.complaints()),
-        },
+        "convergence": convergence.record(),
         "interval": asdict(interval),
         "parameters": table.rename_axis("name").reset_index().to_dict("records"),
         "priors": [

@@ -120,7 +120,9 @@ class Model(Unfitted):
         seed : int or numpy.random.Generator, optional
             The same seed gives the same draws.
         engine : str
-            ``"auto"`` chooses; `Model.engine` says why.
+            ``"auto"`` chooses; `Model.engine` says why. ``"laplace"`` approximates, in less time,
+            and says whether to believe it; it takes no `tune`, `target_accept` and
+            `sampler_options`.
         target_accept : float, optional
             Between 0 and 1; nearer to 1 means smaller steps and fewer divergences. What suits the
             engine when not given.
@@ -153,6 +155,9 @@ class Model(Unfitted):
             If the draws should not be trusted.
         """
         choice = self.engine(engine, sampler=sampler, keep_standardized=keep_standardized)
+        choice.engine.check_given(
+            tune=tune, target_accept=target_accept, sampler_options=dict(sampler_options or {})
+        )
         if target_accept is None:
             target_accept = choice.engine.default_target_accept
         chosen = settings(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hierlm import names
 from hierlm.design import Design, GroupEncoding
+from hierlm.engines.tree import is_approximate
 from hierlm.errors import DataError, did_you_mean
 from hierlm.spec import ModelSpec
 from hierlm.tables import Table
@@ -139,7 +140,10 @@ def summary(
     if not tables:
         statistics = ("ess_bulk", "ess_tail", "r_hat", "mcse_mean", "mcse_sd")
         return Table(columns=["mean", "sd", *interval.columns, *statistics], dtype=float)
-    return Table(pd.concat([pd.DataFrame(table) for table in tables]))
+    found = Table(pd.concat([pd.DataFrame(table) for table in tables]))
+    if is_approximate(idata):
+        found["r_hat"] = np.nan  # there are no chains that could agree
+    return found
 
 
 def tabulate(draws: Array, index: pd.Index, interval: Interval) -> pd.DataFrame:

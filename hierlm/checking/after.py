@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,7 +15,7 @@ from hierlm.checking.findings import Finding, Report, Severity, listed, report
 from hierlm.checking.learning import learning
 from hierlm.checking.replicates import with_new_effects
 from hierlm.checking.residual_tests import Tested, given_effects
-from hierlm.convergence import Convergence
+from hierlm.convergence import Convergence, Verdict
 from hierlm.design import Design
 from hierlm.errors import DataError
 from hierlm.simulation.responses import Values
@@ -26,14 +25,13 @@ from hierlm.tables import Table
 _WORTH_A_WARNING = 0.01
 _WORTH_A_NOTE = 0.05
 _DRAWS = 1_000
-_HOPELESS = 1.1  # R-hat beyond which the draws are of no use
 
 
 def check_fit(
     spec: ModelSpec,
     design: Design,
     idata: xr.DataTree,
-    convergence: Convergence,
+    convergence: Verdict,
     *,
     seed: int | np.random.Generator = 0,
 ) -> Report:
@@ -45,7 +43,7 @@ def check_fit(
     design : Design
         The fitted rows.
     idata : xarray.DataTree
-    convergence : Convergence
+    convergence : Verdict
     seed : int or numpy.random.Generator
         Of the residuals' randomisation; fixed, so that a check says the same twice.
 
@@ -61,13 +59,13 @@ def _findings(
     spec: ModelSpec,
     design: Design,
     idata: xr.DataTree,
-    convergence: Convergence,
+    convergence: Verdict,
     rng: np.random.Generator,
 ) -> Iterator[Finding]:
     yield from _convergence(convergence)
-    if convergence.divergences:
+    if isinstance(convergence, Convergence) and convergence.divergences:
         yield from divergences(spec, idata, posterior_values(spec, idata))
-    if not convergence.r_hat.value < _HOPELESS and convergence.checked and convergence.chains > 1:
+    if convergence.hopeless:
         yield Finding(
             "note",
             "residuals",
@@ -88,9 +86,8 @@ def _findings(
         )
 
 
-def _convergence(convergence: Convergence) -> Iterator[Finding]:
-    # a cut-off tree is slow, not wrong
-    serious = set(dataclasses.replace(convergence, saturated=0).complaints())
+def _convergence(convergence: Verdict) -> Iterator[Finding]:
+    serious = convergence.serious()
     complaints = list(convergence.complaints())
     for text in complaints:
         severity: Severity = "problem" if text in serious else "note"

@@ -120,6 +120,27 @@ class Engine(ABC):
     default_tune: int  # iterations of warm-up that its geometry needs
     warm_tune: int  # the same where an earlier posterior is given to start from
     default_target_accept: float
+    without: tuple[str, ...] = ()  # settings that mean nothing to it
+
+    def check_given(self, **given: object) -> None:
+        """Refuse settings that mean nothing to this engine.
+
+        Parameters
+        ----------
+        **given
+            By name; None, or empty, where nothing was given.
+
+        Raises
+        ------
+        EngineError
+        """
+        for name in self.without:
+            if given.get(name) not in (None, {}):
+                raise EngineError(
+                    f"the {self.name} engine has no {name}; came {given[name]!r}. It proposes "
+                    "independent draws and weighs them: there is no warm-up, and there are no "
+                    f"steps.\n  Leave {name} out, or choose an engine that samples."
+                )
 
     @abstractmethod
     def refuses(self, spec: ModelSpec) -> str | None:

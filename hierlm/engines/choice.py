@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hierlm.engines.approximate import LaplaceEngine
 from hierlm.engines.base import Engine
 from hierlm.engines.collapsed import CollapsedEngine
 from hierlm.engines.pymc import PymcEngine
@@ -11,8 +12,9 @@ from hierlm.engines.whitened import WhitenedEngine
 from hierlm.errors import EngineError, did_you_mean
 from hierlm.spec import ModelSpec
 
-_ENGINES: dict[str, Engine] = {
-    engine.name: engine for engine in (CollapsedEngine(), WhitenedEngine(), PymcEngine())
+ENGINES: dict[str, Engine] = {
+    engine.name: engine
+    for engine in (CollapsedEngine(), WhitenedEngine(), LaplaceEngine(), PymcEngine())
 }
 # In this order, with the reason.
 _PREFERRED = {
@@ -55,21 +57,21 @@ def choose_engine(spec: ModelSpec, name: str = "auto", *, needs_pymc: str = "") 
     if name == "auto":
         refusals = []
         for preferred, why in _PREFERRED.items():
-            refusal = needs_pymc or _ENGINES[preferred].refuses(spec)
+            refusal = needs_pymc or ENGINES[preferred].refuses(spec)
             if refusal is None:
-                return Choice(_ENGINES[preferred], why)
+                return Choice(ENGINES[preferred], why)
             refusals.append(f"not {preferred}: {refusal}")
         reasons = f"not {' or '.join(_PREFERRED)}: {needs_pymc}" if needs_pymc else None
         return Choice(
-            _ENGINES["pymc"],
+            ENGINES["pymc"],
             "NUTS on all effects, non-centered by default; " + (reasons or "; ".join(refusals)),
         )
-    if name not in _ENGINES:
+    if name not in ENGINES:
         raise EngineError(
-            f"no engine is called {name!r}.{did_you_mean(name, _ENGINES)}\n"
-            f"  There are: auto, {', '.join(_ENGINES)}."
+            f"no engine is called {name!r}.{did_you_mean(name, ENGINES)}\n"
+            f"  There are: auto, {', '.join(ENGINES)}."
         )
-    refusal = _ENGINES[name].refuses(spec)
+    refusal = ENGINES[name].refuses(spec)
     if refusal is not None:
         raise EngineError(f"the {name} engine cannot take this model: {refusal}.")
-    return Choice(_ENGINES[name], "asked for")
+    return Choice(ENGINES[name], "asked for")

@@ -86,7 +86,7 @@ class CollapsedEngine(Engine):
         raw = run_nutpie(model, settings, cores=settings.cores)
         clock.lap("sampling_time")
         coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
-        posterior, effects = _posterior(spec, packed, coordinates, settings)
+        posterior, effects = canonical(spec, packed, coordinates, settings)
         clock.lap("effects_time")
         attrs = {"engine": self.name, "sampler": "nutpie", **clock.laps}
         stats = arviz_statistics(raw["sample_stats"].to_dataset())
@@ -130,7 +130,7 @@ def _nutpie_model(packed: Packed, starts: Array | None = None) -> Any:
     )  # fmt: skip
 
 
-def _posterior(
+def canonical(
     spec: ModelSpec, packed: Packed, coordinates: Array, settings: Settings
 ) -> tuple[dict[str, Array], dict[str, Array] | None]:
     """Return the canonical variables, shaped (chains, draws, ...), and the summary of effects."""

@@ -55,6 +55,8 @@ class Whitened:
         Coordinates of the parameters, at their mode.
     failure : str
         Why the effects are not whitened, but non-centered; empty where they are.
+    marginal : Marginal
+        The approximate posterior of the parameters.
     """
 
     rows: Rows
@@ -64,6 +66,7 @@ class Whitened:
     order: tuple[int, ...]
     start: Array
     failure: str
+    marginal: Marginal
 
 
 def whiten(spec: ModelSpec, design: Design) -> Whitened:
@@ -80,17 +83,17 @@ def whiten(spec: ModelSpec, design: Design) -> Whitened:
     rows = pack_rows(spec, design, columns, order)
     layout, start = _layout(spec, design, order)
     priors = [prior_row(spec.priors[columns.keys[k]]) for k in columns.free]
-    problem = _Marginal(spec, design, rows, layout, columns, order, np.array(priors))
+    problem = Marginal(spec, design, rows, layout, columns, order, np.array(priors))
     failure = ""
     try:
         start, mode = problem.maximum(start)
     except ArithmeticError as error:
         failure, mode = str(error), None
     whitening = problem.whitening(start, mode)
-    return Whitened(rows, whitening, layout, columns, order, start, failure)
+    return Whitened(rows, whitening, layout, columns, order, start, failure, problem)
 
 
-class _Marginal:
+class Marginal:
     """The approximate posterior of the parameters."""
 
     def __init__(

@@ -127,6 +127,11 @@ def build_tree(
     return tree
 
 
+def is_approximate(idata: xr.DataTree) -> bool:
+    """Return whether the draws are those of an approximation, without chains that could agree."""
+    return "pareto_k" in idata.attrs
+
+
 def _summarize(spec: ModelSpec, posterior: Mapping[str, Array]) -> dict[str, Array]:
     summary = EffectSummary(spec)
     if not spec.groups:

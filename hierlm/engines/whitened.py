@@ -99,7 +99,7 @@ class WhitenedEngine(Engine):
         raw = run_nutpie(model, settings, cores=settings.cores)
         clock.lap("sampling_time")
         coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
-        posterior = _posterior(spec, whitened, coordinates)
+        posterior = canonical(spec, whitened, coordinates)
         clock.lap("effects_time")
         coords = "non-centered" if whitened.failure else "whitened"
         attrs = {"engine": self.name, "sampler": "nutpie", "coordinates": coords, **clock.laps}
@@ -131,7 +131,7 @@ def _nutpie_model(whitened: Whitened) -> Any:
     )  # fmt: skip
 
 
-def _posterior(spec: ModelSpec, whitened: Whitened, coordinates: Array) -> dict[str, Array]:
+def canonical(spec: ModelSpec, whitened: Whitened, coordinates: Array) -> dict[str, Array]:
     """Return the canonical variables, shaped (chains, draws, ...)."""
     expand = importlib.import_module("hierlm.kernels.whitened").expand
     kernels = importlib.import_module("hierlm.kernels.posterior")

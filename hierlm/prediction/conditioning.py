@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from hierlm import names
 from hierlm.design import Design, GroupBlock
+from hierlm.engines.importance import largest_k, resample, smooth
 from hierlm.errors import ConvergenceWarning, DataError, warn
 from hierlm.prediction.effects import covariance_roots
 from hierlm.prediction.laplace import Rows, sample_effects
@@ -205,23 +205,14 @@ def _resample(log_weights: Array, rng: np.random.Generator) -> tuple[float, floa
     size = len(log_weights)
     if not np.isfinite(log_weights).any():
         raise DataError("no draw of the posterior gives the new rows a positive probability.")
-    smoothed, k = np.full(size, -np.log(size)), 0.0
-    if np.ptp(log_weights) > 1e-10:  # all alike where every other parameter is fixed
-        smoothed, khat = array_stats.psislw(-log_weights)
-        k = float(khat) if np.isfinite(khat) else np.inf  # one draw has all the weight
-    weights = np.exp(smoothed - smoothed.max())
-    weights /= weights.sum()
-    limit = min(1 - 1 / np.log10(size), 0.7)
-    if not k <= limit:
+    found, limit = smooth(log_weights), largest_k(size)
+    if not found.pareto_k <= limit:
         warn(
-            f"the new rows move the posterior too far for weights (Pareto k {k:.2f}, above "
-            f"{limit:.2f}): fit again with them.",
+            f"the new rows move the posterior too far for weights (Pareto k {found.pareto_k:.2f}, "
+            f"above {limit:.2f}): fit again with them.",
             ConvergenceWarning,
         )
-    # systematic: each draw is taken the whole part of its expected number of times, or once more
-    points = (np.arange(size) + rng.uniform()) / size
-    kept = np.searchsorted(np.cumsum(weights), points).clip(max=size - 1)
-    return k, float(1 / np.square(weights).sum()), kept
+    return found.pareto_k, found.ess, resample(found.values, size, rng)
 
 
 def _updated(

@@ -9,6 +9,7 @@ import numpy as np
 from hierlm import plots
 from hierlm.checking import Finding, predictive_checks
 from hierlm.convergence import ESS_PER_CHAIN, R_HAT_LIMIT
+from hierlm.engines.tree import is_approximate
 from hierlm.report.markup import Html, bullets, element, facts, join, paragraph, table
 from hierlm.report.pictures import picture
 from hierlm.report.source import Source
@@ -25,20 +26,59 @@ def design_section(source: Source) -> Html:
 
 def convergence_section(source: Source) -> Html:
     """Return whether the draws can be trusted, in words."""
-    found, attrs = source.convergence, source.idata.attrs
+    found = source.convergence
     first, *complaints = str(found).split("\n")
+    short, _, rest = first.partition(". ")
+    state = "fine" if found.trusted else "problem"
+    return join(
+        [
+            paragraph(element("strong", f"{short}.", class_=f"verdict {state}"), f" {rest}"),
+            bullets(c.removeprefix("- ") for c in complaints) if complaints else "",
+            _of_weights(source) if is_approximate(source.idata) else _of_chains(source),
+        ]
+    )
+
+
+def _of_weights(source: Source) -> Html:
+    attrs = source.idata.attrs
+    said = (
+        f"These draws are of an approximation around the mode (engine {attrs['engine']}), "
+        f"and not of chains: {attrs['proposals']:,} proposals in {attrs['sampling_time']:.1f} "
+        "seconds, each weighted by how much more probable the posterior makes it than the "
+        "approximation does, and draws taken from them by weight."
+    )
+    if not attrs["reweighted"]:
+        said += " Since the weights cannot be trusted, the draws are without them."
+    return join(
+        [
+            paragraph(said),
+            facts(
+                [
+                    (
+                        "Pareto k",
+                        "how heavy the tail of the weights is: above "
+                        f"{attrs['pareto_k_limit']:.1f} their means are of no use",
+                    ),
+                    (
+                        "ESS",
+                        "how many independent draws the draws are worth: at least "
+                        f"{source.convergence.ess_needed:,} here",
+                    ),
+                ]
+            ),
+        ]
+    )
+
+
+def _of_chains(source: Source) -> Html:
+    found, attrs = source.convergence, source.idata.attrs
     said = (
         f"{found.chains} chains of {found.draws:,} draws each, after {attrs['tune']:,} of warm-up "
         f"that were thrown away, by the engine {attrs['engine']} ({attrs['sampler']}): "
         f"{attrs['sampling_time']:.1f} seconds."
     )
-    short, _, rest = first.partition(". ")
-    state = "fine" if found.trusted else "problem"
-    verdict = paragraph(element("strong", f"{short}.", class_=f"verdict {state}"), f" {rest}")
     return join(
         [
-            verdict,
-            bullets(c.removeprefix("- ") for c in complaints) if complaints else "",
             paragraph(said),
             facts(
                 [
@@ -181,6 +221,8 @@ def verdicts(source: Source) -> list[tuple[str, object]]:
     counts = {name: sum(f.severity == name for f in found) for name in _WORST}
     said = ", ".join(f"{k} {name}{'' if k == 1 else 's'}" for name, k in counts.items() if k)
     draws = "can be trusted" if source.convergence.trusted else "cannot be trusted yet"
+    if not source.convergence.trusted and is_approximate(source.idata):
+        draws = "cannot be trusted"  # and more of them may not help
     careful_link = element("a", said or "nothing found", href="#careful")
     return [
         ("Draws", element("a", draws, href="#convergence")),

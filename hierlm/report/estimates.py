@@ -11,6 +11,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 
 from hierlm import names, shrinkage
+from hierlm.engines.tree import is_approximate
 from hierlm.errors import FamilyError
 from hierlm.report.markup import Html, code, details, join, paragraph, subsection, table
 from hierlm.report.source import Source
@@ -30,8 +31,8 @@ def estimates_section(source: Source) -> Html:
     spec = source.spec
     said = (
         f"Posterior means and sds, and {source.interval_in_words}: given model and data, the "
-        "parameter is inside with that probability. R-hat and ESS (effective sample size) are "
-        "explained under convergence."
+        f"parameter is inside with that probability. {'R-hat and ' if _chains(source) else ''}ESS "
+        "(effective sample size): see under convergence."
     )
     parts: list[Html] = [paragraph(said)]
     if spec.coefs:
@@ -182,7 +183,12 @@ def _percent(value: float) -> str:
 
 
 def _header(source: Source) -> list[str]:
-    return ["mean", "sd", *source.bounds, "R-hat", "ESS"]
+    return ["mean", "sd", *source.bounds, *(["R-hat"] if _chains(source) else []), "ESS"]
+
+
+def _chains(source: Source) -> bool:
+    """Whether there are chains, which could disagree."""
+    return not is_approximate(source.idata)
 
 
 def _draws(idata: xr.DataTree, variable: str, k: int | None = None) -> Array:
@@ -194,12 +200,13 @@ def _numbers(draws: Array, source: Source) -> list[str]:
     """Return mean, sd, interval, R-hat and ESS of draws of shape (chains, draws)."""
     mean = float(draws.mean())
     if np.ptp(draws) == 0:
-        return [f"{mean:.6g}", "fixed", "", "", "", ""]
+        return [f"{mean:.6g}", "fixed", *[""] * (len(_header(source)) - 2)]
+    r_hat = [_plain(float(array_stats.rhat(draws)), 2)] if _chains(source) else []
     return [
         supported(mean, float(array_stats.mcse(draws, method="mean"))),
         supported(float(draws.std(ddof=1)), float(array_stats.mcse(draws, method="sd"))),
         *_ends(draws, source),
-        _plain(float(array_stats.rhat(draws)), 2),
+        *r_hat,
         _plain(float(array_stats.ess(draws, method="bulk")), 0),
     ]
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from hierlm.convergence import Convergence
+from hierlm.convergence import Verdict
 from hierlm.design import Design
 from hierlm.errors import DataError
 from hierlm.report.checks import (
@@ -58,7 +58,7 @@ def render(
     design: Design,
     frame: pd.DataFrame,
     idata: xr.DataTree,
-    convergence: Convergence,
+    convergence: Verdict,
     *,
     interval: Interval | None = None,
     title: str | None = None,
@@ -75,7 +75,7 @@ def render(
     frame : pandas.DataFrame
         The same rows as they were.
     idata : xarray.DataTree
-    convergence : Convergence
+    convergence : Verdict
     interval : Interval, optional
     title, question : str, optional
         In place of those that the formula gives.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from hierlm.engines.tree import is_approximate
 from hierlm.families import get_family
 from hierlm.report.markup import Html, element, facts, join, paragraph, table
 from hierlm.report.source import Source
@@ -51,10 +52,14 @@ def call(source: Source) -> str:
     centered = {k: v for k, v in spec.parameterization.items() if v != "noncentered"}
     if centered:
         lines.append(f"parameterization={centered!r}")
-    for name in ("draws", "tune", "chains", "seed"):
+    chains = not is_approximate(source.idata)
+    for name in ("draws", *(["tune"] if chains else []), "chains", "seed"):
         lines.append(f"{name}={int(attrs[name])}")
-    lines.append(f"target_accept={float(attrs['target_accept']):g}")
-    lines += [f"{name}={str(attrs[name])!r}" for name in ("engine", "sampler")]
+    if chains:
+        lines.append(f"target_accept={float(attrs['target_accept']):g}")
+    lines.append(f"engine={str(attrs['engine'])!r}")
+    if chains:
+        lines.append(f"sampler={str(attrs['sampler'])!r}")
     body = "".join(f"    {line},\n" for line in lines)
     comment = (
         f"# data: {spec.dropped.total:,} rows with the columns {', '.join(map(str, source.frame))}"

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from hierlm.checking import Report, check_fit, check_model, prior_sensitivity
-from hierlm.convergence import Convergence
+from hierlm.convergence import Verdict
 from hierlm.design import Design
 from hierlm.errors import HierlmError
 from hierlm.spec import ModelSpec
@@ -28,7 +28,7 @@ class Source:
     design : Design
     frame : pandas.DataFrame
     idata : xarray.DataTree
-    convergence : Convergence
+    convergence : Verdict
     interval : Interval
     seed : int
         Of what is drawn for the checks: the same fit gives the same report.
@@ -38,7 +38,7 @@ class Source:
     design: Design
     frame: pd.DataFrame
     idata: xr.DataTree
-    convergence: Convergence
+    convergence: Verdict
     interval: Interval
     seed: int
 
@@ -55,7 +55,7 @@ class Source:
     @functools.cached_property
     def sensitivity(self) -> pd.DataFrame | str:
         """How much each parameter depends on the priors, or why that is not known."""
-        if not self.convergence.ess_bulk.value >= _ENOUGH:
+        if not self.convergence.effective >= _ENOUGH:
             return "How much the priors matter is not known: there are too few effective draws."
         try:
             return prior_sensitivity(self.spec, self.design, self.idata)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
-from hierlm.convergence import Convergence, diagnose
+from hierlm.convergence import Verdict, diagnose
 from hierlm.design import Design
 from hierlm.rows import WithRows
 from hierlm.spec import ModelSpec
@@ -36,6 +36,9 @@ class Posterior(WithRows):
         return str(self.idata.attrs["engine"])
 
     @functools.cached_property
-    def convergence(self) -> Convergence:
-        """Divergences, R-hat and effective sample sizes; printed, it says whether to trust them."""
+    def convergence(self) -> Verdict:
+        """Divergences, R-hat and effective sample sizes, or Pareto's k of an approximation.
+
+        Printed, it says whether to trust the draws.
+        """
         return diagnose(self.idata)

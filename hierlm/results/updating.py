@@ -95,6 +95,9 @@ class Updating(Posterior):
         attrs, posterior = self.idata.attrs, self.idata["posterior"]
         kept = any(names.standardized(group.factor) in posterior for group in spec.groups)
         choice = choose_engine(spec, self.engine if engine is None else engine)
+        choice.engine.check_given(
+            tune=tune, target_accept=target_accept, sampler_options=dict(sampler_options or {})
+        )
         same = choice.engine.name == self.engine
         if target_accept is None:
             default = choice.engine.default_target_accept

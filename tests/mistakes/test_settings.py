@@ -28,9 +28,9 @@ SETTINGS: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"seed": "1"}, ("seed is a whole number from 0", "came '1'")),
     ({"seed": True}, ("seed is a whole number from 0", "came True")),
     ({"seed": 2**70}, ("seed is a whole number from 0 (below 2**63)",)),
-    ({"engine": "pymcc"}, ("no engine is called 'pymcc'", "mean 'pymc'?", "whitened, pymc")),
-    ({"engine": "stan"}, ("no engine is called 'stan'.", "auto, collapsed, whitened, pymc")),
-    ({"engine": None}, ("no engine is called None.", "auto, collapsed, whitened, pymc")),
+    ({"engine": "pymcc"}, ("no engine is called 'pymcc'", "mean 'pymc'?", "laplace, pymc")),
+    ({"engine": "stan"}, ("no engine is called 'stan'.", "whitened, laplace, pymc")),
+    ({"engine": None}, ("no engine is called None.", "whitened, laplace, pymc")),
     ({"sampler": "nutpi"}, ("no sampler is called 'nutpi'", "mean 'nutpie'?", "numpyro, blackjax")),
     ({"sampler": None}, ("no sampler is called None.", "There are: nutpie, pymc")),
 ]  # fmt: skip
