@@ -26,6 +26,7 @@ import hierlm as hl
 from hierlm.design.crossproducts import CrossProducts
 from hierlm.engines.packing import Packed, pack
 from hierlm.kernels import native
+from hierlm.kernels.table import tabulate
 
 # outer levels are counted; an outer level has 5 inner ones
 DESIGNS = {
@@ -54,7 +55,9 @@ def gradient_time(packed: Packed, runs: int = 7) -> float:
     """Return the seconds of one log density and gradient, the best of several runs."""
     prototype = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *[ctypes.c_void_p] * 4)
     density = prototype(native.collapsed_posterior.address)
-    table = native.tabulate(packed.problem, packed.layout)
+    d = len(packed.start)
+    coordinates = native.Affine(np.zeros(d), np.eye(d))  # lives as long as the table
+    table = tabulate(packed.problem, packed.layout, coordinates)
     x, value = packed.start + 0.1, np.empty(1)
     gradient = np.empty_like(x)
     at = [ctypes.c_void_p(a.ctypes.data) for a in (x, gradient, value, table)]

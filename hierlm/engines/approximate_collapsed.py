@@ -16,7 +16,7 @@ from hierlm.engines.collapsed import canonical
 from hierlm.engines.effects import draw_parts
 from hierlm.engines.packing import pack
 from hierlm.engines.proposal import Proposal, around
-from hierlm.kernels.posterior import log_posterior
+from hierlm.engines.standardizing import density_of
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -31,7 +31,9 @@ class Target(Task):
 
     def __init__(self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings) -> None:
         self.spec, self.settings = spec, settings
-        self.packed = pack(spec, CrossProducts.of(design) if isinstance(design, Design) else design)
+        products = CrossProducts.of(design) if isinstance(design, Design) else design
+        self.packed = pack(spec, products, fold=False)
+        self._climbed = density_of(self.packed)
 
     def compile(self) -> None:
         """Load or compile machine code, by calling it once."""
@@ -65,8 +67,3 @@ class Target(Task):
     def density(self, x: Array) -> float:
         """Return the log density at the coordinates x, of shape (d,)."""
         return self._climbed(x)[0]
-
-    def _climbed(self, x: Array) -> tuple[float, Array]:
-        slope = np.empty(len(x))
-        x = np.ascontiguousarray(x, np.float64)
-        return float(log_posterior(x, slope, self.packed.problem, self.packed.layout)), slope

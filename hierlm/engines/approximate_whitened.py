@@ -43,7 +43,7 @@ class Target(Task):
 
     def __init__(self, spec: ModelSpec, design: Design, settings: Settings) -> None:
         self.spec, self.settings = spec, settings
-        self.white = whiten(spec, design)
+        self.white = whiten(spec, design, fold=False)
         if self.white.failure:
             raise no_approximation(self.white.failure, "whitened")
         rows, whitening = self.white.rows, self.white.whitening

@@ -69,19 +69,21 @@ class Whitened:
     marginal: Marginal
 
 
-def whiten(spec: ModelSpec, design: Design) -> Whitened:
+def whiten(spec: ModelSpec, design: Design, *, fold: bool = True) -> Whitened:
     """Prepare the whitened density of a model.
 
     Parameters
     ----------
     spec : ModelSpec
     design : Design of n rows
+    fold : bool
+        Whether sds of effects may be folded at zero, where there are then two of every mode.
     """
     sizes = [len(g.levels.labels) * len(g.coefs) for g in spec.groups]
     order = tuple(sorted(range(len(sizes)), key=lambda k: -sizes[k]))
     columns = Columns.of(spec)
     rows = pack_rows(spec, design, columns, order)
-    layout, start = _layout(spec, design, order)
+    layout, start = _layout(spec, design, order, fold)
     priors = [prior_row(spec.priors[columns.keys[k]]) for k in columns.free]
     problem = Marginal(spec, design, rows, layout, columns, order, np.array(priors))
     failure = ""
@@ -181,7 +183,9 @@ def _row_cost(rows: Rows) -> float:
     return float((4 + 2 * len(rows.Z) + 0.5 * len(rows.X)) * rows.data.shape[1])
 
 
-def _layout(spec: ModelSpec, design: Design, order: tuple[int, ...]) -> tuple[Layout, Array]:
+def _layout(
+    spec: ModelSpec, design: Design, order: tuple[int, ...], fold: bool
+) -> tuple[Layout, Array]:
     groups, blocks = [spec.groups[k] for k in order], [design.blocks[k] for k in order]
     q = max([len(g.coefs) for g in groups], default=1)
     sd_at = np.full((max(1, len(groups)), q), -1, np.int64)
@@ -189,7 +193,7 @@ def _layout(spec: ModelSpec, design: Design, order: tuple[int, ...]) -> tuple[La
     _, unit = spec.family.location_scale(
         design.response, design.trials, design.weights, design.offset
     )
-    scalars = Scalars()
+    scalars = Scalars(fold=fold)
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.square(blocks[k].Z).mean(axis=0))
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):

@@ -73,18 +73,20 @@ class Packed:
     start: Array
 
 
-def pack(spec: ModelSpec, products: CrossProducts) -> Packed:
+def pack(spec: ModelSpec, products: CrossProducts, *, fold: bool = True) -> Packed:
     """Prepare the collapsed density of a model.
 
     Parameters
     ----------
     spec : ModelSpec
     products : CrossProducts
+    fold : bool
+        Whether sds of effects may be folded at zero, where there are then two of every mode.
     """
     coefficients = _coefficients(spec, products)
     trailing = Trailing.of(products, len(coefficients.collapsed))
     problem = _problem(spec, products, coefficients, trailing)
-    layout, start = _layout(spec, products, coefficients, trailing.order, problem)
+    layout, start = _layout(spec, products, coefficients, trailing.order, problem, fold)
     return Packed(problem, layout, coefficients, trailing.order, trailing.columns, start)
 
 
@@ -249,13 +251,14 @@ def _layout(
     c: Coefficients,
     order: tuple[int, ...],
     problem: Problem,
+    fold: bool,
 ) -> tuple[Layout, Array]:
     groups = [spec.groups[k] for k in order]
     q = max([len(g.coefs) for g in groups], default=1)
     sd_at = np.full((max(1, len(groups)), q), -1, np.int64)
     sd_fixed = np.zeros(sd_at.shape)
     spread = float(np.sqrt(problem.ee / max(problem.n, 1.0))) or 1.0
-    scalars = Scalars()
+    scalars = Scalars(fold=fold)
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.einsum("jaa->a", products.factors[order[k]].ZZ) / problem.n)
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):

@@ -57,9 +57,7 @@ def standardize(packed: Packed, start: Array) -> Standardized:
     start : ndarray of shape (d,)
         Where the search begins.
     """
-    as_they_are = Affine(np.zeros(len(start)), np.eye(len(start)))  # lives as long as its table
-    table = tabulate(packed.problem, packed.layout, as_they_are)
-    found = around_mode(_in_python(collapsed_posterior.address, table, len(start)), start)
+    found = around_mode(density_of(packed), start)
     center, scale = found.affine
     spread = np.sqrt(np.square(scale).sum(axis=1))
     folded = np.flatnonzero(packed.layout.priors[:, 4] == FOLDED)
@@ -114,14 +112,23 @@ def _scale(density: Density, mode: Array) -> Array | None:
     return np.ascontiguousarray(scale)
 
 
-def _in_python(address: int, table: NDArray[np.int64], d: int) -> Density:
-    """Return a density in machine code as a function; minus infinity where it is not finite."""
-    pointers = [ctypes.c_void_p] * 4
-    function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *pointers)(address)
+def density_of(packed: Packed) -> Density:
+    """Return the collapsed log density, in machine code, as a function of the coordinates.
 
-    def density(x: Array) -> tuple[float, Array]:
+    It returns minus infinity, and zeros for the gradient, where there is no finite density.
+    """
+    d, pointers = len(packed.start), [ctypes.c_void_p] * 4
+    function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *pointers)(
+        collapsed_posterior.address
+    )
+    as_they_are = Affine(np.zeros(d), np.eye(d))
+    owned = packed.problem, packed.layout, as_they_are
+    table = tabulate(*owned)
+
+    def density(x: Array, _alive: Any = owned) -> tuple[float, Array]:  # the table has addresses
         x, slope, value = np.ascontiguousarray(x, np.float64), np.zeros(d), np.zeros(1)
-        if function(d, *(array.ctypes.data for array in (x, slope, value, table))) != 0:
+        arrays = x, slope, value, table
+        if function(d, *(array.ctypes.data for array in arrays)) != 0:
             return -np.inf, np.zeros(d)
         return float(value[0]), slope
 
