@@ -3,9 +3,8 @@ r"""Laplace's approximation of a generalised model: the modes of parameters and 
 .. math:: \hat\theta = \arg\max_\theta\; \ell(\hat v) - \tfrac12 \hat u'\hat u
           + \log p(\hat\beta) - \tfrac12 \log|H(\theta)| + \log p(\theta)
 
-in real coordinates, with the Jacobian, so that no sd is zero there. The maximum shapes the
-whitening only; nothing in the posterior depends on how good it is (Tierney and Kadane 1986,
-doi:10.1080/01621459.1986.10478240).
+in real coordinates, with the Jacobian. The maximum shapes the whitening only; nothing in the
+posterior depends on how good it is (Tierney and Kadane 1986, doi:10.1080/01621459.1986.10478240).
 """
 
 from __future__ import annotations
