@@ -6,6 +6,7 @@ PyMC models too. Chains then share nothing, not even the GIL.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,14 @@ class NativeModel(CompiledModel):  # type: ignore[misc]  # nutpie has no types
         return _lib.PyMcModel(
             density, expand, variables, self.size, sizes, {}, self.start, _no_adapter
         )
+
+
+def accepts(density: Any, table: NDArray[np.int64], x: NDArray[np.float64]) -> bool:
+    """Return whether a density (see `NativeModel`) and its gradient are finite at x."""
+    pointer = ctypes.POINTER(ctypes.c_double)
+    arrays = [np.ascontiguousarray(x), np.empty(len(x)), np.empty(1)]
+    arguments = [array.ctypes.data_as(pointer) for array in arrays]
+    return bool(density.ctypes(len(x), *arguments, table.ctypes.data) == 0)
 
 
 def _no_adapter(*_: Any, **__: Any) -> Any:
