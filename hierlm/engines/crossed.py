@@ -53,8 +53,8 @@ _DIRECTIONS = 8
 _FAR = 0.4  # from one, in logs of the variance, for a direction to be stretched
 
 
-class CrossedModel(WorkingModel):
-    """By conjugate gradients.
+class LevelBlocks(WorkingModel):
+    """The blocks of levels, and systems solved by conjugate gradients.
 
     Parameters
     ----------
@@ -117,6 +117,127 @@ class CrossedModel(WorkingModel):
         A = S.T @ A @ S
         A[range(len(A)), range(len(A))] += np.concatenate([np.ones(m), curvature])
         self.left = linalg.cho_factor(A, lower=True) if len(A) else None
+
+    def _parents(self, k: int, other: int) -> Index:
+        """Return the level of another factor that each level of factor k lies in."""
+        parent = np.zeros(int(self.levels[k]), np.int64)
+        inner, outer = ((self.rows.at[f] - self.starts[f]) // self.sizes[f] for f in (k, other))
+        parent[inner] = outer
+        return parent
+
+    def _eliminate(self) -> None:
+        """Write `partial` and `nested`: blocks and couplings once the ones before are gone."""
+        self.pattern.vals[...], self.ZX[...] = 0.0, 0.0
+        add_couplings(self.rows, self.W, self.slots, self.pattern.vals, self.ZX)
+        Q = self._eliminating(0, self.blocks)
+        self.partial = self.blocks.copy()
+        eliminate_first(self.pattern, Q, self.block_of, self.partial)
+        self.nested = {}
+        for (k, o), parent in self.parents.items():
+            coupling = np.zeros((int(self.levels[k]), int(self.sizes[k]), int(self.sizes[o])))
+            add_nested(self.rows, self.W, k, o, self.sizes, self.starts, coupling)
+            first = self.starts[:-1] - self.starts[1]
+            eliminate_nested(self.pattern, Q, k, o, first, parent, coupling)
+            self.nested[k, o] = coupling
+        for k in range(1, self.chain):
+            outer = [o for inner, o in self.parents if inner == k]
+            Q = self._eliminating(k, self.partial)
+            for o in outer:
+                QB, parent = Q @ self.nested[k, o], self.parents[k, o]
+                taken = self.nested[k, o].transpose(0, 2, 1) @ QB
+                q, first = int(self.sizes[o]), self.level_at[o]
+                np.subtract.at(self.partial[:, :q, :q], first + parent, taken)
+                for other in outer:
+                    if (o, other) in self.nested:
+                        taken = QB.transpose(0, 2, 1) @ self.nested[k, other]
+                        np.subtract.at(self.nested[o, other], parent, taken)
+        if self.parents:  # exact for nested factors; where others cross them, perhaps negative
+            values, vectors = np.linalg.eigh(self.partial)
+            values = np.maximum(values, 0.0)[:, None, :]
+            self.partial = (vectors * values) @ vectors.transpose(0, 2, 1)
+
+    def _eliminating(self, k: int, blocks: Array) -> Array:
+        q = int(self.sizes[k])
+        own = blocks[self.level_at[k] : self.level_at[k + 1], :q, :q]
+        return eliminating(own, self.T[k, :q, :q])
+
+    def _standardized(self, blocks: Array) -> list[Array]:
+        """Return I + T' J T of all levels, factor by factor."""
+        found = []
+        for k in range(self.chain):
+            q = int(self.sizes[k])
+            T, own = self.T[k, :q, :q], blocks[self.level_at[k] : self.level_at[k + 1], :q, :q]
+            found.append(np.eye(q) + T.T @ own @ T)
+        return found
+
+    def _partially(self, b: Array) -> Array:
+        """Return what the whitening has of the information times b, level by level."""
+        out = np.zeros(len(b))
+        for k in range(1, self.chain):
+            q, part = int(self.sizes[k]), slice(int(self.starts[k]), int(self.starts[k + 1]))
+            own = self.partial[self.level_at[k] : self.level_at[k + 1], :q, :q]
+            total = np.einsum("jab,jb->ja", own, b[part].reshape(-1, q))
+            for (inner, o), parent in self.parents.items():
+                if inner == k:
+                    outer = b[self.starts[o] : self.starts[o + 1]].reshape(-1, int(self.sizes[o]))
+                    total += np.einsum("jab,jb->ja", self.nested[inner, o], outer[parent])
+            out[part] = total.ravel()
+        return out
+
+    def _left_information(self) -> Array:
+        """Return the information of R by itself."""
+        size, m = self.R.stop - self.R.start, self.rows.beta_at - self.R.start
+        A = np.zeros((size, size))
+        A[m:, m:] = (self.rows.X * self.W) @ self.rows.X.T
+        add_left(self.rows, self.W, self.R.start, A)
+        return A
+
+    def _information(self, b: Array) -> Array:
+        out = np.empty(len(b))
+        apply_information(self.unshifted, self.W, b, out)
+        return out
+
+    def _standard(self, b: Array) -> Array:
+        """Return S' b."""
+        return self.scaled(self.T.transpose(0, 2, 1), b)
+
+    def _hessian(self, v: Array) -> Array:
+        out, beta = self._standard(self._information(self.scaled(self.T, v))), self.rows.beta_at
+        out[:beta] += v[:beta]
+        out[beta:] += self.curvature * v[beta:]
+        return out
+
+    def _precondition(self, x: Array) -> Array:
+        out = np.empty(len(x))
+        for k, inverse in enumerate(self.inverses):
+            part, q = slice(int(self.starts[k]), int(self.starts[k + 1])), inverse.shape[1]
+            out[part] = np.einsum("jab,jb->ja", inverse, x[part].reshape(-1, q)).ravel()
+        if self.left is not None:
+            out[self.R] = linalg.cho_solve(self.left, x[self.R])
+        return out
+
+    def _solve(self, right: Array, tolerance: float, upto: int) -> Array:
+        """Return what the Hessian takes to `right`; columns from `upto` on are held at zero."""
+        x, residual = np.zeros(len(right)), right.copy()
+        residual[upto:] = 0.0
+        p = self._precondition(residual)
+        product = float(residual @ p)
+        enough = tolerance**2 * product
+        for _ in range(_ITERATIONS):
+            if product <= enough:
+                break
+            Ap = self._hessian(p)
+            Ap[upto:] = 0.0
+            step = product / float(p @ Ap)
+            x, residual = x + step * p, residual - step * Ap
+            z = self._precondition(residual)
+            product, last = float(residual @ z), product
+            p = z + product / last * p
+        return x
+
+
+class CrossedModel(LevelBlocks):
+    """The mode by conjugate gradients, and the whitening level by level."""
 
     def target(self) -> Array:
         """Return the mode of the working model."""
@@ -248,120 +369,3 @@ class CrossedModel(WorkingModel):
         padded[:q] = found.transpose(1, 0, 2).reshape(q, -1)
         counts = np.full(J, all_cols.shape[1], np.int64)
         return counts, all_cols.ravel().astype(np.int64), padded
-
-    def _parents(self, k: int, other: int) -> Index:
-        """Return the level of another factor that each level of factor k lies in."""
-        parent = np.zeros(int(self.levels[k]), np.int64)
-        inner, outer = ((self.rows.at[f] - self.starts[f]) // self.sizes[f] for f in (k, other))
-        parent[inner] = outer
-        return parent
-
-    def _eliminate(self) -> None:
-        """Write `partial` and `nested`: blocks and couplings once the ones before are gone."""
-        self.pattern.vals[...], self.ZX[...] = 0.0, 0.0
-        add_couplings(self.rows, self.W, self.slots, self.pattern.vals, self.ZX)
-        Q = self._eliminating(0, self.blocks)
-        self.partial = self.blocks.copy()
-        eliminate_first(self.pattern, Q, self.block_of, self.partial)
-        self.nested = {}
-        for (k, o), parent in self.parents.items():
-            coupling = np.zeros((int(self.levels[k]), int(self.sizes[k]), int(self.sizes[o])))
-            add_nested(self.rows, self.W, k, o, self.sizes, self.starts, coupling)
-            first = self.starts[:-1] - self.starts[1]
-            eliminate_nested(self.pattern, Q, k, o, first, parent, coupling)
-            self.nested[k, o] = coupling
-        for k in range(1, self.chain):
-            outer = [o for inner, o in self.parents if inner == k]
-            Q = self._eliminating(k, self.partial)
-            for o in outer:
-                QB, parent = Q @ self.nested[k, o], self.parents[k, o]
-                taken = self.nested[k, o].transpose(0, 2, 1) @ QB
-                q, first = int(self.sizes[o]), self.level_at[o]
-                np.subtract.at(self.partial[:, :q, :q], first + parent, taken)
-                for other in outer:
-                    if (o, other) in self.nested:
-                        taken = QB.transpose(0, 2, 1) @ self.nested[k, other]
-                        np.subtract.at(self.nested[o, other], parent, taken)
-        if self.parents:  # exact for nested factors; where others cross them, perhaps negative
-            values, vectors = np.linalg.eigh(self.partial)
-            values = np.maximum(values, 0.0)[:, None, :]
-            self.partial = (vectors * values) @ vectors.transpose(0, 2, 1)
-
-    def _eliminating(self, k: int, blocks: Array) -> Array:
-        q = int(self.sizes[k])
-        own = blocks[self.level_at[k] : self.level_at[k + 1], :q, :q]
-        return eliminating(own, self.T[k, :q, :q])
-
-    def _standardized(self, blocks: Array) -> list[Array]:
-        """Return I + T' J T of all levels, factor by factor."""
-        found = []
-        for k in range(self.chain):
-            q = int(self.sizes[k])
-            T, own = self.T[k, :q, :q], blocks[self.level_at[k] : self.level_at[k + 1], :q, :q]
-            found.append(np.eye(q) + T.T @ own @ T)
-        return found
-
-    def _partially(self, b: Array) -> Array:
-        """Return what the whitening has of the information times b, level by level."""
-        out = np.zeros(len(b))
-        for k in range(1, self.chain):
-            q, part = int(self.sizes[k]), slice(int(self.starts[k]), int(self.starts[k + 1]))
-            own = self.partial[self.level_at[k] : self.level_at[k + 1], :q, :q]
-            total = np.einsum("jab,jb->ja", own, b[part].reshape(-1, q))
-            for (inner, o), parent in self.parents.items():
-                if inner == k:
-                    outer = b[self.starts[o] : self.starts[o + 1]].reshape(-1, int(self.sizes[o]))
-                    total += np.einsum("jab,jb->ja", self.nested[inner, o], outer[parent])
-            out[part] = total.ravel()
-        return out
-
-    def _left_information(self) -> Array:
-        """Return the information of R by itself."""
-        size, m = self.R.stop - self.R.start, self.rows.beta_at - self.R.start
-        A = np.zeros((size, size))
-        A[m:, m:] = (self.rows.X * self.W) @ self.rows.X.T
-        add_left(self.rows, self.W, self.R.start, A)
-        return A
-
-    def _information(self, b: Array) -> Array:
-        out = np.empty(len(b))
-        apply_information(self.unshifted, self.W, b, out)
-        return out
-
-    def _standard(self, b: Array) -> Array:
-        """Return S' b."""
-        return self.scaled(self.T.transpose(0, 2, 1), b)
-
-    def _hessian(self, v: Array) -> Array:
-        out, beta = self._standard(self._information(self.scaled(self.T, v))), self.rows.beta_at
-        out[:beta] += v[:beta]
-        out[beta:] += self.curvature * v[beta:]
-        return out
-
-    def _precondition(self, x: Array) -> Array:
-        out = np.empty(len(x))
-        for k, inverse in enumerate(self.inverses):
-            part, q = slice(int(self.starts[k]), int(self.starts[k + 1])), inverse.shape[1]
-            out[part] = np.einsum("jab,jb->ja", inverse, x[part].reshape(-1, q)).ravel()
-        if self.left is not None:
-            out[self.R] = linalg.cho_solve(self.left, x[self.R])
-        return out
-
-    def _solve(self, right: Array, tolerance: float, upto: int) -> Array:
-        """Return what the Hessian takes to `right`; columns from `upto` on are held at zero."""
-        x, residual = np.zeros(len(right)), right.copy()
-        residual[upto:] = 0.0
-        p = self._precondition(residual)
-        product = float(residual @ p)
-        enough = tolerance**2 * product
-        for _ in range(_ITERATIONS):
-            if product <= enough:
-                break
-            Ap = self._hessian(p)
-            Ap[upto:] = 0.0
-            step = product / float(p @ Ap)
-            x, residual = x + step * p, residual - step * Ap
-            z = self._precondition(residual)
-            product, last = float(residual @ z), product
-            p = z + product / last * p
-        return x
