@@ -159,7 +159,7 @@ class ModelRows(WithRows):
         needs = "keep_standardized was asked for" if keep_standardized else needs
         if needs and name not in ("auto", "pymc"):
             raise EngineError(f"{needs}, which only the pymc engine has, not {name!r}.")
-        choice = choose_engine(self.spec, name, needs_pymc=needs)
+        choice = choose_engine(self.spec, name, needs_pymc=needs, rows=self._table is not None)
         if self._table is None and choice.engine.name != "collapsed":
             raise EngineError(
                 "the rows came in chunks and were summed up, which only the collapsed engine can "

@@ -46,6 +46,8 @@ class Target(Task):
         self.white = whiten(spec, design, fold=False)
         if self.white.failure:
             raise no_approximation(self.white.failure, "whitened")
+        if len(self.white.whitening.stretch):
+            raise no_approximation("its crossed factors are whitened one by one", "whitened")
         rows, whitening = self.white.rows, self.white.whitening
         self.levels = np.array([0, rows.data.shape[1]])
         self.factor = 0, 1  # levels and coefficients of the largest factor

@@ -40,7 +40,7 @@ class CollapsedEngine(Engine):
 
     name = "collapsed"
     default_tune = 150
-    warm_tune = 150
+    warm_tune = 100
     default_target_accept = 0.85
 
     def refuses(self, spec: ModelSpec) -> str | None:

@@ -7,9 +7,8 @@ coupling :math:`C_j` with the columns after it leaves those with
           Q_j = T (I + T' I_j T)^{-1} T'
 
 A factor whose levels do not couple, once those before it are gone (nested factors), is eliminated
-level by level too. All others are whitened together: densely at each T while that is cheap enough,
-else with frozen correlations (`hierlm.kernels.frozen`). The posterior is exact in any case, and
-only as nearly white as the approximation is good.
+level by level too. All others are whitened together, at each T. The posterior is exact in any case,
+and only as nearly white as the approximation is good.
 """
 
 from __future__ import annotations
@@ -29,9 +28,7 @@ SMALL = 40  # columns: always dense
 NANOSECONDS = 0.35  # of a dense gradient, for each of m^3
 
 
-def freeze(
-    problem: Problem, T: Array, sizes: Index, levels: Index, priors: Array, *, budget: float
-) -> Whitening:
+def freeze(problem: Problem, T: Array, sizes: Index, levels: Index, priors: Array) -> Whitening:
     """Return the whitening that a working model gives.
 
     Parameters
@@ -41,8 +38,6 @@ def freeze(
     T : ndarray of shape (factors, q, q)
     sizes, levels : ndarray of shape (factors,)
     priors : ndarray of shape (p, WIDTH)
-    budget : float
-        Nanoseconds that the dense part of a gradient may take.
     """
     K, q = len(sizes), T.shape[1]
     starts = np.concatenate([[0], np.cumsum(sizes * levels)]).astype(np.int64)
@@ -69,15 +64,20 @@ def freeze(
         h[starts[chain] : starts[chain + 1]] = right
         couplings.append(_rows_of_levels(B, J, width, q, int(starts[chain + 1])))
         scale = T[chain, :width, :width]
-        A = np.eye(width) + scale.T @ own @ scale
-        Q = _block_diagonal(scale @ np.linalg.solve(A, np.broadcast_to(scale.T, A.shape)))
+        Q = _block_diagonal(eliminating(own, scale))
         QB = Q @ B
         C = C - (B.T @ QB).toarray()
         rest = rest - QB.T @ right
         chain += 1
     h[N - len(rest) :] = rest
-    frozen = chain < K and NANOSECONDS * len(C) ** 3 > budget
-    return _assemble(chain, sizes, levels, starts, blocks, couplings, h, C, priors, T, frozen)
+    straight = np.zeros((0, 0)), np.zeros(0)
+    return assemble(chain, sizes, levels, starts, blocks, couplings, h, C, priors, *straight)
+
+
+def eliminating(own: Array, T: Array) -> Array:
+    """Return Q of every level, from its information of shape (J, q, q)."""
+    A = np.eye(len(T)) + T.T @ own @ T
+    return np.asarray(T @ np.linalg.solve(A, np.broadcast_to(T.T, A.shape)))
 
 
 def _level_by_level(C: Array, J: int, q: int) -> bool:
@@ -85,26 +85,6 @@ def _level_by_level(C: Array, J: int, q: int) -> bool:
     own = C[: J * q, : J * q]
     couples = np.count_nonzero(own) > np.count_nonzero(_diagonal(C, J, q))
     return len(C) > SMALL and not bool(couples)
-
-
-def _frozen_correlations(C: Array, T: Array, dense: Pattern) -> Array:
-    """Return R at T: the Cholesky factor of the dense part, its diagonal blocks made identities."""
-    m, m1 = len(C), len(dense.factor)
-    S, at = np.eye(m), 0
-    blocks = []
-    while at < m1:
-        k = dense.factor[at]
-        q = dense.sizes[k]
-        S[at : at + q, at : at + q] = T[k, :q, :q]
-        blocks.append((at, q))
-        at += q
-    A = S.T @ C @ S
-    A[range(m1), range(m1)] += 1.0
-    inverse = np.eye(m)
-    for at, q in blocks:
-        part = slice(at, at + q)
-        inverse[part, part] = np.linalg.inv(np.linalg.cholesky(A[part, part]))
-    return np.ascontiguousarray(np.linalg.cholesky(inverse @ A @ inverse.T))
 
 
 def _diagonal(C: Array, J: int, q: int) -> Array:
@@ -145,11 +125,12 @@ def _rows_of_levels(
     return counts.astype(np.int64), keys % max(B.shape[1], 1) + shift, vals
 
 
-def _assemble(
+def assemble(
     chain: int, sizes: Index, levels: Index, starts: Index, blocks: list[Array],
     couplings: list[tuple[Index, Index, Array]], h: Array, C: Array, priors: Array,
-    T: Array, frozen: bool,
+    directions: Array, stretch: Array,
 ) -> Whitening:  # fmt: skip
+    """Return the whitening of the information, factor after factor; see `Whitening`."""
     K, q = len(sizes), blocks[0].shape[1]
     counts = np.concatenate([np.zeros(1, np.int64), *(c for c, _, _ in couplings)])
     later = range(chain, K)
@@ -177,7 +158,8 @@ def _assemble(
         ),
         dense=dense,
         C=np.ascontiguousarray(C),
-        R=_frozen_correlations(C, T, dense) if frozen else np.zeros((0, 0)),
+        directions=np.ascontiguousarray(directions),
+        stretch=np.ascontiguousarray(stretch),
         priors=priors,
         lapack=addresses(),
     )

@@ -17,15 +17,18 @@ from scipy import optimize
 
 from hierlm import names
 from hierlm.design import Design
-from hierlm.engines.freezing import freeze
+from hierlm.engines.crossed import CrossedModel
+from hierlm.engines.freezing import NANOSECONDS
 from hierlm.engines.layout import Scalars, correlations, fixed_value
+from hierlm.engines.nesting import Nested
 from hierlm.engines.rowpacking import Columns, pack_rows
-from hierlm.engines.working import Mode, WorkingModel
+from hierlm.engines.working import EliminatedModel, Mode, WorkingModel
 from hierlm.kernels.posterior import Layout, parameters
 from hierlm.kernels.priors import WIDTH, prior_row
 from hierlm.kernels.rows import Rows
 from hierlm.kernels.whitened import log_prior
 from hierlm.kernels.whitening import Whitening
+from hierlm.priors import Fixed, Prior
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -35,6 +38,8 @@ Index = NDArray[np.int64]
 _GUESSES = {"alpha": 2.0, "kappa": 10.0, "nu": 10.0}
 _DIFFERENCE = 1e-4
 _REACH = 10.0  # of the search around its start, in logs of sds
+LEAST_DENSE = 40  # columns of factors are whitened together, whatever that costs
+_ELIMINATED = 500  # columns of factors in a matrix, while the mode is sought
 _LEAST_BUDGET = 2e5  # nanoseconds
 
 
@@ -82,7 +87,7 @@ def whiten(spec: ModelSpec, design: Design, *, fold: bool = True) -> Whitened:
     order = tuple(sorted(range(len(sizes)), key=lambda k: -sizes[k]))
     columns = Columns.of(spec)
     rows = pack_rows(spec, design, columns, order)
-    layout, start = _layout(spec, design, order, fold)
+    layout, start = _layout(spec, design, order, columns, fold)
     priors = [prior_row(spec.priors[columns.keys[k]]) for k in columns.free]
     problem = Marginal(spec, design, rows, layout, columns, order, np.array(priors))
     failure = ""
@@ -105,7 +110,12 @@ class Marginal:
         self.sizes = np.array([len(g.coefs) for g in groups], np.int64)
         self.levels = np.array([len(g.levels.labels) for g in groups], np.int64)
         self.priors, self.layout, self.rows = priors.reshape(-1, WIDTH), layout, rows
-        self.working = WorkingModel(rows, self.sizes, self.levels, self.priors)
+        self.p = len(self.priors)
+        self.kept = len(columns.kept)
+        self.working = working_model(
+            self._without_kept(np.zeros(self.kept)), self.sizes, self.levels, self.priors,
+            {(order.index(a), order.index(b)) for a, b in spec.encoding.nested},
+        )  # fmt: skip
         self.b = np.zeros(rows.beta_at + len(priors))
         keys = [columns.keys[k] for k in columns.free]
         where = [i for i, key in enumerate(keys) if key.startswith(names.INTERCEPT)]
@@ -125,9 +135,17 @@ class Marginal:
         fixed = np.where(self.layout.beta_at < 0, -self.layout.beta_reference, 0.0)
         return T, np.ascontiguousarray(out[0, nf * q + nf * q * q + 1 :]) + fixed
 
+    def _without_kept(self, values: Array) -> Rows:
+        """Return the rows with the coefficients that are among the parameters at these values."""
+        rows = self.rows
+        if self.kept == 0:
+            return rows
+        return rows._replace(X=rows.X[: self.p], offset=rows.offset + values @ rows.X[self.p :])
+
     def mode(self, x: Array) -> Mode:
         """Return the mode of the effects; the next search begins where this one ended."""
         T, shapes = self.unpacked(x)
+        self.working.rows = self._without_kept(shapes[len(shapes) - self.kept :])
         found = self.working.mode(T, shapes, self.working.standardized(T, self.b))
         self.b = self.working.scaled(T, found.v)
         return found
@@ -166,15 +184,24 @@ class Marginal:
 
     def whitening(self, x: Array, mode: Mode | None) -> Whitening:
         """Return the whitening at the mode; without one, effects are non-centered."""
-        working, problem = self.working, self.working.problem
         if mode is None:
-            n = self.rows.data.shape[1]
-            working._sum(np.zeros(n), np.zeros(n), working.center, np.zeros(len(self.priors)))
-            np.fill_diagonal(problem.precision, np.minimum(working.scale, 10.0) ** -2)
-            problem.h[:] = problem.precision @ working.center
-        T, _ = self.unpacked(x)
-        budget = max(_LEAST_BUDGET, _row_cost(self.rows))
-        return freeze(problem, T, self.sizes, self.levels, self.priors, budget=budget)
+            self.working.weigh_nothing(self.unpacked(x)[0])
+        return self.working.whitening()
+
+
+def working_model(
+    rows: Rows, sizes: Index, levels: Index, priors: Array, nested: Nested
+) -> WorkingModel:
+    """Return the working model that the counted cost of a dense gradient chooses."""
+    chain, widths = 1, sizes * levels  # nested factors are eliminated one after the other
+    while chain < len(sizes) and all((k, chain) in nested for k in range(chain)):
+        chain += 1
+    dense = int(widths[chain:].sum()) + len(priors)
+    budget = max(_LEAST_BUDGET, _row_cost(rows))
+    if len(sizes) < 2 or (NANOSECONDS * dense**3 <= budget and widths[1:].sum() <= _ELIMINATED):
+        return EliminatedModel(rows, sizes, levels, priors)
+    few = (budget / NANOSECONDS) ** (1 / 3) - len(priors)
+    return CrossedModel(rows, sizes, levels, priors, nested, max(few, LEAST_DENSE))
 
 
 def _row_cost(rows: Rows) -> float:
@@ -183,13 +210,13 @@ def _row_cost(rows: Rows) -> float:
 
 
 def _layout(
-    spec: ModelSpec, design: Design, order: tuple[int, ...], fold: bool
+    spec: ModelSpec, design: Design, order: tuple[int, ...], columns: Columns, fold: bool
 ) -> tuple[Layout, Array]:
     groups, blocks = [spec.groups[k] for k in order], [design.blocks[k] for k in order]
     q = max([len(g.coefs) for g in groups], default=1)
     sd_at = np.full((max(1, len(groups)), q), -1, np.int64)
     sd_fixed = np.zeros(sd_at.shape)
-    _, unit = spec.family.location_scale(
+    location, unit = spec.family.location_scale(
         design.response, design.trials, design.weights, design.offset
     )
     scalars = Scalars(fold=fold)
@@ -201,8 +228,13 @@ def _layout(
             sd_at[k, a] = scalars.place_sd(prior, 0.5 * guess, guess / np.sqrt(rows))
             sd_fixed[k, a] = fixed_value(prior)
     spread = spec.family.shape_scale(design.response, design.weights, design.offset)
-    shapes = [spec.priors[shape.name] for shape in spec.shapes]
-    guesses = [_GUESSES.get(shape.name, 0.8 * spread) for shape in spec.shapes]
+    known: list[Prior] = [] if design.se is None else [Fixed(1.0)]
+    shapes = known + [spec.priors[shape.name] for shape in spec.shapes]
+    guesses = [1.0 for _ in known]
+    guesses += [_GUESSES.get(shape.name, 0.8 * spread) for shape in spec.shapes]
+    shapes += [spec.priors[columns.keys[k]] for k in columns.kept]
+    kept = [columns.keys[k] for k in columns.kept]
+    guesses += [location if key.startswith(names.INTERCEPT) else 0.0 for key in kept]
     beta_at = [scalars.place(prior, at) for prior, at in zip(shapes, guesses, strict=True)]
     parts, etas, C, size = correlations(spec, order, len(scalars.rows), q)
     layout = Layout(

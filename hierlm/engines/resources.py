@@ -25,12 +25,6 @@ class Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def dense_columns(spec: ModelSpec) -> int:
-    """Return how many columns are left when the largest factor is eliminated."""
-    sizes = sorted(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
-    return sum(sizes[:-1]) + len(spec.coefs)
-
-
 def check_size(spec: ModelSpec, settings: Settings) -> None:
     """Raise if the draws of the effects would not fit in memory.
 

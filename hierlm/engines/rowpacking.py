@@ -12,7 +12,7 @@ from hierlm import names
 from hierlm.design import Design
 from hierlm.kernels.likelihood import KINDS
 from hierlm.kernels.rows import Rows
-from hierlm.priors import Fixed
+from hierlm.priors import Fixed, Flat, Prior, ScalarPrior
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -35,7 +35,9 @@ class Columns:
     to_raw : ndarray of shape (p, p)
         Reported coefficients in terms of the model's.
     free : ndarray of int64
-        Which coefficients are sampled; the others are fixed.
+        Which coefficients are whitened.
+    kept : ndarray of int64
+        Which are sampled among the parameters, since their priors are bounded; others are fixed.
     values : ndarray of shape (p,)
         Of those that are fixed; zero elsewhere.
     """
@@ -43,6 +45,7 @@ class Columns:
     keys: tuple[str, ...]
     to_raw: Array
     free: Index
+    kept: Index
     values: Array
 
     @classmethod
@@ -57,14 +60,20 @@ class Columns:
             keys[at] = names.INTERCEPT_CENTERED
         priors = [spec.priors[key] for key in keys]
         values = [prior.value if isinstance(prior, Fixed) else 0.0 for prior in priors]
-        free = [k for k, prior in enumerate(priors) if not isinstance(prior, Fixed)]
-        return cls(tuple(keys), to_raw, np.array(free, np.int64), np.array(values, np.float64))
+        free = [k for k, prior in enumerate(priors) if is_unbounded(prior)]
+        fixed = [k for k, prior in enumerate(priors) if isinstance(prior, Fixed)]
+        kept = [k for k in range(len(priors)) if k not in free and k not in fixed]
+        return cls(
+            tuple(keys), to_raw, np.array(free, np.int64), np.array(kept, np.int64),
+            np.array(values, np.float64),
+        )  # fmt: skip
 
 
-def row_kind(spec: ModelSpec) -> int | None:
-    """Return the code of a model's likelihood, or None where there is no kernel for it."""
-    family = spec.family
-    return KINDS.get((_AS.get(family.name, family.name), family.link.name))
+def is_unbounded(prior: Prior) -> bool:
+    """Return whether a prior takes all real numbers."""
+    if isinstance(prior, Flat):
+        return True
+    return isinstance(prior, ScalarPrior) and prior.support == (-np.inf, np.inf)
 
 
 def pack_rows(spec: ModelSpec, design: Design, columns: Columns, order: tuple[int, ...]) -> Rows:
@@ -86,15 +95,17 @@ def pack_rows(spec: ModelSpec, design: Design, columns: Columns, order: tuple[in
     offset = model @ columns.values
     offset = offset if design.offset is None else offset + design.offset
     codes = [block.codes[used] for block in blocks]
-    covariates = np.column_stack(
-        [model[:, columns.free], *(b.Z for b in blocks), offset],
-    )[used]
-    data, table, constant = _response(spec, name, design, weights, used)
+    taken = np.concatenate([columns.free, columns.kept])
+    covariates = np.column_stack([model[:, taken], *(b.Z for b in blocks), offset])[used]
+    se = np.ones(len(used)) if design.se is None else design.se[used]
+    if _is_divided(spec):
+        covariates /= se[:, None]
+    data, table, constant = _response(spec, name, design, weights, used, se)
     rows, starts = _groups(covariates, codes, data, name)
     data = _merge(data[:, rows], starts, name)
     picked = rows[starts]
     covariates = covariates[picked]
-    p = len(columns.free)
+    p = len(taken)
     sizes = [b.n_coefs for b in blocks]
     begins = np.cumsum([0, *(b.n_levels * b.n_coefs for b in blocks)])
     at = [begins[k] + sizes[k] * codes[k][picked] for k in range(len(blocks))]
@@ -147,7 +158,7 @@ def _merge(data: Array, starts: Index, name: str) -> Array:
 
 
 def _response(
-    spec: ModelSpec, name: str, design: Design, weights: Array, used: Index
+    spec: ModelSpec, name: str, design: Design, weights: Array, used: Index, se: Array
 ) -> tuple[Array, Array, float]:
     """Return what the likelihood needs of each row, the table, and the constant terms."""
     y, w = design.response[used], weights[used]
@@ -166,6 +177,10 @@ def _response(
         table, constant = np.array([[0.0], [total]]), -float(w @ (np.log(y) + np.log1p(-y)))
     else:
         data[0], data[1] = spec.family.working(y), w
+        if _is_divided(spec):
+            data[0] /= se
+        else:
+            data[1] /= np.square(se)
         if name == "negbinomial":
             values, where = np.unique(y, return_inverse=True)
             table = np.array([values, np.bincount(where, w)])
@@ -176,9 +191,18 @@ def _response(
         else:
             table = np.array([[0.0], [total]])
             constant = -0.5 * total * np.log(2 * np.pi if name == "gaussian" else np.pi)
+            constant -= float(w @ np.log(se))
         if spec.family.name == "lognormal":
             constant -= float(w @ np.log(y))
     return data, table, float(constant)
+
+
+def _is_divided(spec: ModelSpec) -> bool:
+    """Return whether known standard errors divide response and predictors, not just weights.
+
+    A student's density does not depend on weights times squares alone.
+    """
+    return spec.family.name == "student" and spec.encoding.values.se is not None
 
 
 def information(rows: Rows, eta: Array, shapes: Array) -> Array:
@@ -198,6 +222,8 @@ def information(rows: Rows, eta: Array, shapes: Array) -> Array:
     ndarray of shape (n,)
     """
     (first, second, third), kind = rows.data, rows.kind
+    if kind >= 100:
+        return _information_through(kind, eta, second, shapes)
     if kind == 0:
         return np.asarray((first + second) * special.expit(eta) * special.expit(-eta))
     if kind == 1:
@@ -220,6 +246,21 @@ def information(rows: Rows, eta: Array, shapes: Array) -> Array:
         tails = 1.0 if kind <= 7 else (shapes[1] + 1) / (shapes[1] + 3)
         return np.asarray(second * tails * np.square(slope / shapes[0]))
     return np.asarray(third * _beta_information(kind - 10, eta, float(shapes[0])))
+
+
+def _information_through(kind: int, eta: Array, w: Array, shapes: Array) -> Array:
+    """Return the expected information where the link goes through another."""
+    way, base = divmod(kind, 100)
+    if way == 4:
+        tails = 1.0 if base == 6 else (shapes[1] + 1) / (shapes[1] + 3)
+        return np.asarray(w * tails / np.square(shapes[0] * np.square(eta)))
+    mu = {1: eta, 2: np.square(eta), 3: 1.0 / eta}[way]
+    slope = (2.0 if way == 2 else 1.0) / eta
+    if base == 5:
+        mu = shapes[0]
+    elif base == 4:
+        mu = mu * shapes[0] / (mu + shapes[0])
+    return np.asarray(w * mu * np.square(slope))
 
 
 def _beta_information(link: int, eta: Array, kappa: float) -> Array:

@@ -9,7 +9,6 @@ derivatives are differences of it.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +19,7 @@ from scipy import optimize
 
 from hierlm.engines.packing import Packed
 from hierlm.kernels.native import Affine, collapsed_posterior
-from hierlm.kernels.table import tabulate
+from hierlm.kernels.table import evaluate, tabulate
 from hierlm.kernels.transforms import FOLDED
 
 Array = NDArray[np.float64]
@@ -113,23 +112,12 @@ def _scale(density: Density, mode: Array) -> Array | None:
 
 
 def density_of(packed: Packed) -> Density:
-    """Return the collapsed log density, in machine code, as a function of the coordinates.
-
-    It returns minus infinity, and zeros for the gradient, where there is no finite density.
-    """
-    d, pointers = len(packed.start), [ctypes.c_void_p] * 4
-    function = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_uint64, *pointers)(
-        collapsed_posterior.address
-    )
-    as_they_are = Affine(np.zeros(d), np.eye(d))
-    owned = packed.problem, packed.layout, as_they_are
+    """Return the collapsed log density, in machine code, as a function of the coordinates."""
+    d = len(packed.start)
+    owned = packed.problem, packed.layout, Affine(np.zeros(d), np.eye(d))
     table = tabulate(*owned)
 
     def density(x: Array, _alive: Any = owned) -> tuple[float, Array]:  # the table has addresses
-        x, slope, value = np.ascontiguousarray(x, np.float64), np.zeros(d), np.zeros(1)
-        arrays = x, slope, value, table
-        if function(d, *(array.ctypes.data for array in arrays)) != 0:
-            return -np.inf, np.zeros(d)
-        return float(value[0]), slope
+        return evaluate(collapsed_posterior, table, x)
 
     return density

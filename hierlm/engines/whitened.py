@@ -18,11 +18,11 @@ from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
 from hierlm.engines.nuts import run_nutpie
-from hierlm.engines.resources import MAX_TRAILING, Clock, check_size, dense_columns
+from hierlm.engines.resources import Clock, check_size
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
 from hierlm.errors import EngineError, HierlmWarning, warn
-from hierlm.priors import Fixed, Flat, ScalarPrior
+from hierlm.priors import Fixed
 from hierlm.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -31,18 +31,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-# Family -> the links that the row pass has.
-COVERED = {
-    "bernoulli": ("logit", "probit", "cloglog"),
-    "binomial": ("logit", "probit", "cloglog"),
-    "poisson": ("log",),
-    "negbinomial": ("log",),
-    "gamma": ("log",),
-    "beta": ("logit", "probit", "cloglog"),
-    "student": ("identity", "log"),
-    "lognormal": ("identity",),
-    "gaussian": ("identity", "log"),
-}
+_HALVINGS = 20  # of the distance from the mode, for a start
 
 
 class WhitenedEngine(Engine):
@@ -56,21 +45,10 @@ class WhitenedEngine(Engine):
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""
         family, link = spec.family.name, spec.family.link.name
-        if link not in COVERED.get(family, ()):
-            return f"the row pass has no {family} with {link} link"
-        if spec.encoding.values.se is not None:
-            return "the row pass has no known standard errors"
-        for item in spec.priors:
-            if item.kind == "coefficient" and not _is_unbounded(item.prior):
-                return f"the prior of {item.name} is bounded, and coefficients are whitened jointly"
+        if family == "student" and spec.encoding.values.se is not None and link != "identity":
+            return f"the row pass has no known standard errors of a student with {link} link"
         if not spec.groups and all(isinstance(item.prior, Fixed) for item in spec.priors):
             return "every parameter is fixed"
-        trailing = dense_columns(spec)
-        if trailing > MAX_TRAILING:
-            return (
-                f"with the largest factor eliminated, {trailing:,} columns would be left to factor "
-                f"(at most {MAX_TRAILING:,})"
-            )
         return None
 
     def sample(
@@ -107,27 +85,27 @@ class WhitenedEngine(Engine):
         return build_tree(spec, design, posterior, stats, settings, attrs)
 
 
-def _is_unbounded(prior: Any) -> bool:
-    if isinstance(prior, Fixed | Flat):
-        return True
-    return isinstance(prior, ScalarPrior) and prior.support == (-np.inf, np.inf)
-
-
 def _nutpie_model(whitened: Whitened) -> Any:
     """Return the posterior as nutpie takes it, its machine code loaded or compiled."""
     native = importlib.import_module("hierlm.kernels.native_whitened")
     kernels = importlib.import_module("hierlm.kernels.table")
-    NativeModel = importlib.import_module("hierlm.engines.native").NativeModel
-    d, N = len(whitened.start), len(whitened.whitening.h)
+    calling = importlib.import_module("hierlm.engines.native")
+    d, N, density = len(whitened.start), len(whitened.whitening.h), native.whitened_posterior
+    table = kernels.tabulate(whitened.rows, whitened.whitening, whitened.layout)
+    mode = np.concatenate([whitened.start, np.zeros(N)])
 
     def start(seed: Any) -> Array:
         rng = np.random.default_rng(seed)
-        return np.concatenate([whitened.start + rng.uniform(-0.3, 0.3, d), rng.normal(0, 0.7, N)])
+        step = np.concatenate([rng.uniform(-0.3, 0.3, d), rng.normal(0, 0.7, N)])
+        for _ in range(_HALVINGS):  # with some links there are points without a density
+            if np.isfinite(kernels.evaluate(density, table, mode + step)[0]):
+                break
+            step /= 2
+        return np.asarray(mode + step)
 
-    table = kernels.tabulate(whitened.rows, whitened.whitening, whitened.layout)
-    return NativeModel(
-        dims={}, density=native.whitened_posterior, expand=kernels.copy_point, table=table,
-        start=start, size=d + N, owner=whitened,
+    return calling.NativeModel(
+        dims={}, density=density, expand=kernels.copy_point, table=table, start=start, size=d + N,
+        owner=whitened,
     )  # fmt: skip
 
 
@@ -148,8 +126,10 @@ def canonical(spec: ModelSpec, whitened: Whitened, coordinates: Array) -> dict[s
     if spec.coefs:
         model = np.tile(columns.values, (S, 1))
         model[:, columns.free] = b[:, starts[-1] :]
+        model[:, columns.kept] = flat[:, flat.shape[1] - len(columns.kept) :]
         found[names.BETA] = model @ columns.to_raw.T
-    for s, shape in enumerate(spec.shapes):
+    first = 1 if spec.encoding.values.se is not None else 0  # sigma is known
+    for s, shape in enumerate(spec.shapes, first):
         if layout.beta_at[s] >= 0:
             found[shape.name] = flat[:, nf * q + nf * q * q + 1 + s]
     for k, position in enumerate(whitened.order):

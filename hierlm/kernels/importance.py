@@ -21,12 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import entry_point, kernel
-from hierlm.kernels.frozen import forward
 from hierlm.kernels.likelihood import chunk_density, shape_density
 from hierlm.kernels.posterior import Layout, pull_back, unpack
 from hierlm.kernels.priors import log_density
 from hierlm.kernels.rows import Rows, predict
-from hierlm.kernels.whitening import Tape, Whitening, empty_tape
+from hierlm.kernels.whitening import Tape, Whitening, empty_tape, forward
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -98,15 +97,19 @@ def log_ratios(
     shapes, zero, scratch = np.empty(layout.beta_at.shape[0]), np.zeros(T.shape), np.empty(d)
     dshapes, eta, slope = np.zeros(shapes.shape[0]), np.empty(n), np.empty(n)
     base, weights, b, tape = np.empty(n), np.empty(R), np.empty(q), empty_tape(whitening)
+    kept = rows.beta_at + rows.X.shape[0] - N  # coefficients that are among the parameters
+    rest = np.zeros(N + kept)
     for s in range(xs.shape[0]):
         noise = xs[s, d:]
         unpack(xs[s, :d], layout, T, C, sd, shapes)
         total = pull_back(xs[s, :d], layout, sd, C, zero, 0.0, dshapes, scratch)
         total += forward(whitening, T, noise, tape) + later_ratio(whitening, tape, noise)
         total += rows.constant + shape_density(rows.kind, rows.table, shapes, dshapes)
-        for r in range(J * q):
-            tape.b[r] = 0.0
-        predict(rows, tape.b, 0, base)
+        for r in range(J * q, N):
+            rest[r] = tape.b[r]
+        for c in range(kept):
+            rest[N + c] = shapes[shapes.shape[0] - kept + c]
+        predict(rows, rest, 0, base)
         if J == 0:
             total += chunk_density(rows.kind, base, rows.data, 0, shapes, slope, dshapes)
         for j in range(J):
@@ -133,10 +136,10 @@ def log_ratios(
                 weights[r] = math.exp(weights[r] - largest)
                 amount += weights[r]
             total += largest + math.log(amount / R)
-            kept, left = 0, picks[s, j] * amount - weights[0]
-            while left > 0.0 and kept < R - 1:
-                kept += 1
-                left -= weights[kept]
+            chosen, left = 0, picks[s, j] * amount - weights[0]
+            while left > 0.0 and chosen < R - 1:
+                chosen += 1
+                left -= weights[chosen]
             for a in range(q):
-                noise[j * q + a] = candidates[s, kept, j * q + a]
+                noise[j * q + a] = candidates[s, chosen, j * q + a]
         out[s] = total if math.isfinite(total) else -math.inf

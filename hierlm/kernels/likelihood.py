@@ -15,6 +15,9 @@ student             -w (nu + 1)/2 log(1 + (y - mu)^2 / (nu sigma^2)); constants 
 beta                w [mu kappa logit(y) - lgamma(mu kappa) - lgamma((1 - mu) kappa)] + ...
 ==================  =======================================================================
 
+Means with other links go through these: with zeta = log mu(eta), or mu(eta), the slope is that in
+zeta times d zeta / d eta; eta outside of a link's domain has no density.
+
 Rows of one binomial or Poisson model that share their predictors are one row: s and f, or wy and w,
 are sums. "The table" holds the distinct responses with their weights, for terms without eta.
 """
@@ -45,8 +48,20 @@ KINDS = {
     ("beta", "logit"): 10,
     ("beta", "probit"): 11,
     ("beta", "cloglog"): 12,
+    ("poisson", "identity"): 103,
+    ("negbinomial", "identity"): 104,
+    ("gamma", "identity"): 105,
+    ("poisson", "sqrt"): 203,
+    ("negbinomial", "sqrt"): 204,
+    ("gamma", "inverse"): 305,
+    ("gaussian", "inverse"): 406,
+    ("student", "inverse"): 408,
 }
-"""Family and link -> the code in `chunk_density`; bernoulli and lognormal are two of these."""
+"""Family and link -> the code in `chunk_density`; bernoulli and lognormal are two of these.
+
+From 100 on, a hundred for each way through another link: zeta = log eta, 2 log |eta|, -log eta, and
+the mean 1 / eta.
+"""
 
 
 @kernel
@@ -66,6 +81,8 @@ def chunk_density(
     slope : ndarray of shape (m,)
     dshapes : ndarray of shape (s,)
     """
+    if kind >= 100:
+        return through(kind, eta, data, start, shapes, slope, dshapes)
     end = start + eta.shape[0]  # rows of `data` one by one: each then is known to be contiguous
     one, two, three = data[0][start:end], data[1][start:end], data[2][start:end]
     if kind == 0:
@@ -85,6 +102,40 @@ def chunk_density(
     if kind == 8 or kind == 9:
         return student(eta, one, two, shapes, kind == 9, slope, dshapes)
     return beta(eta, one, two, three, shapes[0], kind - 10, slope, dshapes)
+
+
+@kernel
+def through(
+    kind: int, eta: Array, data: Array, start: int, shapes: Array, slope: Array, dshapes: Array
+) -> float:
+    """Return `chunk_density` for a link that goes through another."""
+    way, zeta, end = kind // 100, np.empty(eta.shape[0]), start + eta.shape[0]
+    for i in range(eta.shape[0]):
+        x = eta[i]
+        if way == 2:
+            zeta[i] = 2.0 * math.log(abs(x))
+        elif way == 4:
+            zeta[i] = 1.0 / x
+        else:
+            log_x = math.log(x) if x > 0.0 else math.nan
+            zeta[i] = log_x if way == 1 else -log_x
+    one, two = data[0][start:end], data[1][start:end]
+    if kind % 100 == 3:
+        total = poisson_log(zeta, one, two, slope)
+    elif kind % 100 == 4:
+        total = negbinomial_log(zeta, one, two, shapes[0], slope, dshapes)
+    elif kind % 100 == 5:
+        total = gamma_log(zeta, one, two, shapes[0], slope, dshapes)
+    elif kind % 100 == 6:
+        total = normal(zeta, one, two, shapes[0], False, slope, dshapes)
+    else:
+        total = student(zeta, one, two, shapes, False, slope, dshapes)
+    for i in range(eta.shape[0]):
+        if way == 4:
+            slope[i] *= -zeta[i] * zeta[i]
+        else:
+            slope[i] *= (2.0 if way == 2 else (1.0 if way == 1 else -1.0)) / eta[i]
+    return total
 
 
 @kernel
@@ -273,7 +324,7 @@ def beta(
 @kernel
 def shape_density(kind: int, table: Array, shapes: Array, dshapes: Array) -> float:
     """Return the terms without eta, which the shapes change; add their derivatives to dshapes."""
-    total = 0.0
+    total, kind = 0.0, kind % 100
     for d in range(table.shape[1]):
         y, w = table[0, d], table[1, d]
         if kind == 4:

@@ -30,7 +30,7 @@ from hierlm.kernels.table import (
 from hierlm.kernels.whitened import log_posterior
 from hierlm.kernels.whitening import Whitening
 
-_ROWS_ROWS, _WHITENING_ROWS = 13, 19
+_ROWS_ROWS, _WHITENING_ROWS = 13, 20
 
 
 @inlined
@@ -47,7 +47,7 @@ def _whitening(t: Table) -> Whitening:
     return Whitening(
         t[0, 0], codes(t[1]), codes(t[2]), codes(t[3]), cube(t[4]), vector(t[5]),
         codes(t[6]), codes(t[7]), matrix(t[8]), read_pattern(t[9:]), matrix(t[15]), matrix(t[16]),
-        matrix(t[17]), codes(t[18]),
+        vector(t[17]), matrix(t[18]), codes(t[19]),
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ number.
 
 from __future__ import annotations
 
+import ctypes
 import math
 from typing import Any
 
@@ -54,6 +55,30 @@ def _fields(parts: Any) -> Any:
             yield from _fields(value)
         else:
             yield value
+
+
+def evaluate(density: Any, table: Table, x: NDArray[np.float64]) -> tuple[float, Any]:
+    """Call a density in machine code.
+
+    Parameters
+    ----------
+    density : numba cfunc
+        With the signature `DENSITY`.
+    table : ndarray of int64
+    x : ndarray of shape (d,)
+
+    Returns
+    -------
+    float, ndarray of shape (d,)
+        The log density and its gradient; minus infinity and zeros where either is not finite.
+    """
+    slope, value = np.zeros(len(x)), np.zeros(1)
+    doubles = ctypes.POINTER(ctypes.c_double)
+    arrays = np.ascontiguousarray(x, np.float64), slope, value
+    pointers = [array.ctypes.data_as(doubles) for array in arrays]
+    if density.ctypes(len(x), *pointers, table.ctypes.data) != 0:
+        return -math.inf, np.zeros(len(x))
+    return float(value[0]), slope
 
 
 @code_generator

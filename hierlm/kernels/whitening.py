@@ -13,7 +13,8 @@ be its information once the factors before it are eliminated (at the same point)
 and the same for all columns that are left at the end, densely: :math:`A = \Pi + S'CS`. Then
 :math:`\epsilon \to u` has the log Jacobian :math:`-\sum \log \mathrm{diag}\, L`, whatever the
 quality of the approximation. Effects are standardised, so that no covariance is ever inverted.
-Where the dense part is too large to factor at each T, `hierlm.kernels.frozen` takes its place.
+Where these would be too many, large factors are taken level by level too, their crossed levels as
+if they did not couple (`hierlm.engines.crossed`).
 
 The adjoint. With :math:`f = L^{-1} w`, :math:`s = f + \epsilon`, :math:`a = L^{-1}\bar u` and
 :math:`\Phi` the lower triangle with its diagonal halved,
@@ -62,7 +63,8 @@ class Whitening(NamedTuple):
     vals: Array  # (q, nnz)
     dense: Pattern  # what the m columns are; no levels
     C: Array  # (m, m) their information
-    R: Array  # (m, m) Cholesky factor of their frozen correlations; (0, 0) where not frozen
+    directions: Array  # (r, w) orthonormal, of the noise of w columns after the first factor's
+    stretch: Array  # (r,) by how much the noise is longer along them
     priors: Array  # (p, WIDTH) of the coefficients
     lapack: Index  # addresses, see `hierlm.kernels.lapack`
 
@@ -87,6 +89,21 @@ def empty_tape(whitening: Whitening) -> Tape:
         np.empty(N), np.empty(N), np.empty(N), np.empty(N), np.empty(whitening.information.shape),
         np.empty((m, m)), np.empty((m, m)),
     )  # fmt: skip
+
+
+@kernel
+def stretch(whitening: Whitening, noise: Array) -> None:
+    """Multiply noise along each direction v: e becomes e + v (s - 1) v'e; its own adjoint."""
+    if whitening.directions.shape[0] == 0:
+        return
+    first, w = whitening.starts[1], whitening.directions.shape[1]
+    part, along = noise[first : first + w], np.empty(whitening.directions.shape[0])
+    for r in range(along.shape[0]):
+        along[r] = (whitening.stretch[r] - 1.0) * dot(whitening.directions[r], part)
+    for r in range(along.shape[0]):
+        v, length = whitening.directions[r], along[r]
+        for i in range(w):
+            part[i] += length * v[i]
 
 
 @kernel
@@ -271,3 +288,33 @@ def backward_dense(
                 b_bar[first + r] * u[other] + whitening.h[first + r] * w_bar[other]
                 - dot(tape.CS[r], Y[other])
             )  # fmt: skip
+
+
+@kernel
+def forward(whitening: Whitening, T: Array, noise: Array, tape: Tape) -> float:
+    """Write the effects and coefficients of the noise; return the log Jacobian of noise -> u."""
+    log_jacobian = forward_dense(whitening, T, noise, tape)
+    for k in range(whitening.chain - 1, -1, -1):
+        log_jacobian += forward_levels(whitening, k, T, noise, tape)
+    return log_jacobian
+
+
+@kernel
+def backward(
+    whitening: Whitening, T: Array, noise: Array, tape: Tape, b_bar: Array, dT: Array,
+    dnoise: Array,
+) -> None:  # fmt: skip
+    """Write the gradient in T and the noise; prior of u and Jacobian included.
+
+    Parameters
+    ----------
+    b_bar : ndarray of shape (N,)
+        The gradient of the rest of the density in b; used up.
+    """
+    for k in range(dT.shape[0]):
+        for r in range(dT.shape[1]):
+            for c in range(dT.shape[2]):
+                dT[k, r, c] = 0.0
+    for k in range(whitening.chain):
+        backward_levels(whitening, k, T, noise, tape, b_bar, dT, dnoise)
+    backward_dense(whitening, T, noise, tape, b_bar, dT, dnoise)

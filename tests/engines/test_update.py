@@ -256,7 +256,7 @@ def test_the_posterior_is_that_of_all_rows() -> None:
     whole = hl.fit(formula, data, priors=given, draws=2000, seed=3, progress=False)
     assert updated.convergence.trusted
     assert updated.spec.n_rows == 180
-    assert updated.idata.attrs["tune"] <= whole.idata.attrs["tune"]
+    assert updated.idata.attrs["tune"] < whole.idata.attrs["tune"]
     ours, theirs = updated.summary(), whole.summary()
     # the intercept's prior is at the means of the first rows, so wide that it does not matter
     error = np.hypot(ours["mcse_mean"], theirs["mcse_mean"])

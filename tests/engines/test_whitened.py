@@ -16,10 +16,10 @@ from scipy import special
 
 import hierlm as hl
 from hierlm import names
-from hierlm.engines import freezing, laplace, working
+from hierlm.engines import crossed, laplace, rowpacking, working
 from hierlm.engines.laplace import Whitened, whiten
-from hierlm.engines.rowpacking import Columns, information, pack_rows, row_kind
-from hierlm.engines.whitened import COVERED, WhitenedEngine
+from hierlm.engines.rowpacking import Columns, information, pack_rows
+from hierlm.engines.whitened import WhitenedEngine
 from hierlm.kernels.likelihood import KINDS
 from hierlm.kernels.rows import Rows, row_gradient, row_slopes
 from hierlm.kernels.whitened import expand, log_density_at
@@ -45,6 +45,7 @@ def _frame() -> pd.DataFrame:
             "trials": rng.integers(3, 9, n),
             "successes": rng.integers(0, 4, n),
             "weight": rng.integers(0, 4, n),
+            "error": rng.uniform(0.5, 1.5, n),
         }
     )
 
@@ -72,7 +73,18 @@ FAMILIES: list[tuple[str, str, str]] = [
     ("student", "log", "positive"),
     ("lognormal", "identity", "positive"),
     ("gaussian", "log", "positive"),
+    ("gaussian", "identity", "real"),
+    ("gaussian", "inverse", "positive"),
+    ("student", "inverse", "positive"),
+    ("gamma", "identity", "positive"),
+    ("gamma", "inverse", "positive"),
+    ("poisson", "identity", "count"),
+    ("poisson", "sqrt", "count"),
+    ("negbinomial", "identity", "count"),
+    ("negbinomial", "sqrt", "count"),
 ]
+# Links that keep some linear predictors from having a density, or a slope.
+POSITIVE = ("identity", "inverse", "sqrt")
 
 STRUCTURES: list[tuple[str, str, dict[str, Any]]] = [
     ("count ~ x | g", "poisson", {}),
@@ -98,6 +110,12 @@ STRUCTURES: list[tuple[str, str, dict[str, Any]]] = [
     ("count ~ x + (x | g)", "poisson", {"sd": 0.7, "cor": 0.1}),
     ("count ~ x + (x + w | g)", "poisson", {"sd": "exponential(1)", "cor": "lkj(1)"}),
     ("count ~ x + (1 | g)", "poisson", {"sd": "lognormal(0, 1)", "Intercept": "flat()"}),
+    ("real | se(error) ~ x + (x | g)", "gaussian", {"sd": "exponential(1)"}),
+    ("real | se(error) ~ x + weights(weight) + (1 | g) + (x | h)", "gaussian", {}),
+    ("real | se(error) ~ x + offset(w) + weights(weight) + (x | g)", "student", {}),
+    ("count ~ x + f + (x | g)", "poisson", {"x": "halfnormal(1)", "f[b]": "uniform(-2, 3)"}),
+    ("real ~ x + (x | g)", "student", {"Intercept_centered": "gamma(4, 2)", "x": "exponential(1)"}),
+    ("binary ~ x + (1 | g)", "bernoulli", {"x": "halfnormal(1)", "Intercept_centered": 0.1}),
 ]
 
 CASES = [(f"{y} ~ x + (x | g)", family, link, {}) for family, link, y in FAMILIES]
@@ -127,6 +145,9 @@ def _natural(model: hl.Model, w: Whitened, x: np.ndarray) -> dict[str, np.ndarra
         values[names.effects(group.factor)] = b[0, at : at + J * q].reshape(J, q)
     model_beta = w.columns.values.copy()
     model_beta[w.columns.free] = b[0, w.rows.beta_at :]
+    kept = len(w.columns.kept)
+    model_beta[w.columns.kept] = shapes[len(shapes) - kept :]
+    shapes = shapes[1 if model.design.se is not None else 0 : len(shapes) - kept]
     values["beta"] = w.columns.to_raw @ model_beta
     return values | {s.name: v for s, v in zip(spec.shapes, shapes, strict=True)}
 
@@ -144,7 +165,7 @@ def _free(model: hl.Model, w: Whitened, x: np.ndarray) -> np.ndarray:
         found += list(values[names.effects(group.factor)].ravel())
     found += [values[s.name] for s in spec.shapes if not _is_fixed(spec.priors[s.name])]
     model_beta = np.linalg.solve(w.columns.to_raw, values["beta"])
-    return np.array([*found, *model_beta[w.columns.free]])
+    return np.array([*found, *model_beta[w.columns.free], *model_beta[w.columns.kept]])
 
 
 def _is_fixed(prior: Any) -> bool:
@@ -216,20 +237,22 @@ NESTED = "count ~ x + (1 | row) + (x | g/h)"
 
 
 @pytest.mark.parametrize(
-    ("formula", "budget", "chain", "frozen"),
-    [(CROSSED, 0.0, 1, True), (CROSSED, 1e9, 1, False), (NESTED, 0.0, 3, False)],
+    ("formula", "few", "chain"), [(CROSSED, 0, 3), (CROSSED, 4, 2), (NESTED, 0, 3), (NESTED, 14, 2)]
 )
-def test_factors_after_the_first(
-    formula: str, budget: float, chain: int, frozen: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("sampled", [False, True])
+def test_large_factors_are_whitened_level_by_level(
+    formula: str, few: int, chain: int, sampled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nested factors one after the other; crossed ones together, at each T or frozen."""
-    monkeypatch.setattr(freezing, "SMALL", 0)
-    monkeypatch.setattr(laplace, "_LEAST_BUDGET", budget)
-    monkeypatch.setattr(laplace, "_row_cost", lambda rows: 0.0)
-    model = _model(formula, family="poisson")
+    monkeypatch.setattr(laplace, "LEAST_DENSE", few)
+    monkeypatch.setattr(laplace, "NANOSECONDS", np.inf)
+    monkeypatch.setattr(crossed, "_DIRECTIONS", 2)
+    monkeypatch.setattr(crossed, "_FAR", 0.0)
+    priors = {"x": "halfnormal(1)"} if sampled else {}
+    model = _model(formula, family="poisson", priors=priors)
     w = _whiten(model)
+    assert w.failure == ""
     assert w.whitening.chain == chain
-    assert (len(w.whitening.R) > 0) == frozen
+    assert len(w.whitening.stretch) == 2
     x = _point(w, 3, 0.4)
     expected = components(numpy_log_joint(model, _natural(model, w, x)))
     expected += _log_jacobian(model, w, x)
@@ -264,6 +287,27 @@ def test_at_the_mode_effects_have_nearly_unit_information() -> None:
     np.testing.assert_allclose(_density(w, x)[1][d:], 0.0, atol=1e-2)
 
 
+@pytest.mark.parametrize("formula", [CROSSED, NESTED])
+def test_what_level_by_level_leaves(formula: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is white but correlations between levels of crossed factors; nested ones have none."""
+    monkeypatch.setattr(laplace, "LEAST_DENSE", 0)
+    monkeypatch.setattr(laplace, "NANOSECONDS", np.inf)
+    monkeypatch.setattr(crossed, "_FAR", np.inf)
+    w = _whiten(_model(formula, family="poisson"))
+    d, N, starts = len(w.start), len(w.whitening.h), w.whitening.starts
+    x = np.concatenate([w.start, np.zeros(N)])
+    hessian = np.empty((N, N))
+    for i in range(N):
+        step = np.zeros(d + N)
+        step[d + i] = 1e-4
+        hessian[i] = (_density(w, x - step)[1] - _density(w, x + step)[1])[d:] / 2e-4
+    inside = slice(starts[1], starts[-1] if formula == CROSSED else starts[1])
+    hessian[inside, inside] = np.eye(inside.stop - inside.start)
+    expected = np.eye(N)
+    np.testing.assert_allclose(hessian, expected, atol=3e-2)
+    np.testing.assert_allclose(_density(w, x)[1][d:], 0.0, atol=1e-2)
+
+
 @pytest.mark.parametrize(("family", "link", "response"), FAMILIES)
 def test_rows_equal_the_family(family: str, link: str, response: str) -> None:
     """Log density, slopes and the derivatives in the shapes, at linear predictors of any size."""
@@ -271,6 +315,7 @@ def test_rows_equal_the_family(family: str, link: str, response: str) -> None:
     w, design = _whiten(model), model.design
     shapes = np.array([1.7, 4.2])[: len(model.spec.shapes)]
     b = np.random.default_rng(5).normal(0, 0.5, len(w.whitening.h))
+    b[w.rows.beta_at] += 6.0 if link in POSITIVE else 0.0
 
     def density(b: np.ndarray, shapes: np.ndarray) -> float:
         model_beta = b[w.rows.beta_at :]
@@ -309,6 +354,9 @@ def test_extreme_predictors(family: str, link: str, response: str, size: float) 
     b[w.rows.beta_at :] = size
     slope, dshapes = np.zeros(len(b)), np.zeros(2)
     value = row_gradient(w.rows, b, np.array([1.7, 4.2]), slope, dshapes)
+    if size < 0 and link in POSITIVE and family in ("gamma", "poisson", "negbinomial"):
+        assert link == "sqrt" or not np.isfinite(value)  # no mean is negative
+        return
     assert np.isfinite(value)
     assert np.all(np.isfinite(slope))
     if family in ("bernoulli", "binomial") and link == "logit":
@@ -317,8 +365,11 @@ def test_extreme_predictors(family: str, link: str, response: str, size: float) 
 
 
 @pytest.mark.parametrize(("family", "link", "response"), FAMILIES)
-def test_information_is_the_curvature(family: str, link: str, response: str) -> None:
+def test_information_is_the_curvature(
+    family: str, link: str, response: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """W is -d2 l / d eta2, or its expectation where the likelihood is not log-concave."""
+    monkeypatch.setattr(rowpacking, "_MERGED", ())  # a row is a row
     model = _model(f"{response} ~ 1 + (1 | g)", family=family, link=link)
     rows, shapes = _whiten(model).rows, np.array([1.7, 4.2])
     n = rows.data.shape[1]
@@ -330,7 +381,10 @@ def test_information_is_the_curvature(family: str, link: str, response: str) -> 
     observed = (slopes[0] - slopes[2]) / (2 * h)
     W = information(rows, etas[1], shapes)
     assert np.all(W >= 0)
-    expected = family in ("student", "beta") or (family, link) == ("gaussian", "log")
+    expected = family in ("student", "beta") or link == "sqrt"
+    expected |= link == "inverse" and family != "gamma"  # for a gamma it is the canonical link
+    expected |= (family, link) == ("gaussian", "log")
+    expected |= link == "identity" and family in ("gamma", "poisson", "negbinomial")
     if not expected:
         np.testing.assert_allclose(W, observed, rtol=1e-6, atol=1e-7)
         return
@@ -356,16 +410,36 @@ def _rows(model: hl.Model) -> Rows:
     return pack_rows(model.spec, model.design, Columns.of(model.spec), ())
 
 
-def test_equal_rows_are_one() -> None:
+@pytest.mark.parametrize(
+    ("formula", "family", "alike"),
+    [
+        ("binary ~ f + (1 | g)", "bernoulli", ["f", "g"]),
+        ("binary ~ f + weights(weight) + (1 | g)", "bernoulli", ["f", "g"]),
+        ("p(successes, trials) ~ f + offset(w) + (1 | g)", "binomial", ["f", "g", "w"]),
+        ("count ~ f + (1 | g)", "poisson", ["f", "g"]),
+        ("count ~ x + weights(weight) + (x | g)", "negbinomial", ["x", "g", "count"]),
+    ],
+)
+def test_equal_rows_are_one(formula: str, family: str, alike: list[str]) -> None:
     data = pd.concat([_frame()] * 5, ignore_index=True)
-    for family, response in (("bernoulli", "binary"), ("poisson", "count")):
-        model = hl.Model(f"{response} ~ f + (1 | g)", data, family=family)
-        w = _whiten(model)
-        assert w.rows.data.shape[1] == len(data[["f", "g"]].drop_duplicates())
-        x = _point(w, 6, 0.4)
-        expected = components(numpy_log_joint(model, _natural(model, w, x)))
-        expected += _log_jacobian(model, w, x)
-        assert _density(w, x)[0] == pytest.approx(expected, rel=1e-8)
+    model = hl.Model(formula, data, family=family)
+    w = _whiten(model)
+    counted = data[data["weight"] > 0] if "weights" in formula else data
+    assert w.rows.data.shape[1] == len(counted[alike].drop_duplicates())
+    x = _point(w, 6, 0.4)
+    expected = components(numpy_log_joint(model, _natural(model, w, x)))
+    expected += _log_jacobian(model, w, x)
+    assert _density(w, x)[0] == pytest.approx(expected, rel=1e-8)
+
+
+def test_many_rows_of_few_patterns_cost_few() -> None:
+    rng, n = np.random.default_rng(3), 100_000
+    data = pd.DataFrame({"x": rng.integers(0, 10, n), "g": rng.integers(0, 50, n)})
+    data["y"] = rng.integers(0, 2, n)
+    model = hl.Model("y ~ x + (x | g)", data, family="bernoulli")
+    rows = pack_rows(model.spec, model.design, Columns.of(model.spec), (0,))
+    assert rows.data.shape[1] == 500
+    assert rows.data[:2].sum() == n
 
 
 @pytest.mark.parametrize("name", NASTY)
@@ -375,6 +449,25 @@ def test_the_laplace_step_is_robust(name: str) -> None:
         warnings.simplefilter("ignore", hl.HierlmWarning)
         w = _whiten(hl.Model(formula, data, family=family))
     assert w.failure == ""
+    _check_gradient(w, _point(w, 7, 0.3))
+
+
+@pytest.mark.parametrize("case", ["all zero", "separated", "no variance", "apart"])
+def test_level_by_level_is_robust(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One row for each level of g, two for those of h; "apart": no level of g meets two of h."""
+    monkeypatch.setattr(laplace, "LEAST_DENSE", 0)
+    monkeypatch.setattr(laplace, "NANOSECONDS", np.inf)
+    rng, n = np.random.default_rng(8), 80
+    data = pd.DataFrame({"x": rng.normal(size=n), "g": rng.permutation(n)})
+    data["h"] = data["g"] % 40 if case == "apart" else rng.permutation(n) % 40
+    counts = {"all zero": np.zeros(n, int), "separated": (data["x"] > 0).astype(int)}
+    data["y"] = counts.get(case, rng.poisson(3, n))
+    family = "bernoulli" if case == "separated" else "poisson"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hl.HierlmWarning)
+        w = _whiten(hl.Model("y ~ x + (1 | g) + (1 | h)", data, family=family))
+    assert w.failure == ""
+    assert w.whitening.chain == 2
     _check_gradient(w, _point(w, 7, 0.3))
 
 
@@ -406,27 +499,37 @@ def test_without_a_mode_effects_are_noncentered(monkeypatch: pytest.MonkeyPatch)
 def test_what_it_refuses() -> None:
     engine = WhitenedEngine()
     assert engine.refuses(_model("count ~ x + (1 | g)", family="poisson").spec) is None
+    known = _model("positive | se(error) ~ x + (1 | g)", family="student", link="log")
+    assert "no known standard errors of a student with log link" in engine.refuses(known.spec)
+    assert known.engine().engine.name == "pymc"
     sqrt = _model("count ~ x + (1 | g)", family="poisson", link="sqrt")
-    assert "no poisson with sqrt link" in (engine.refuses(sqrt.spec) or "")
-    assert sqrt.engine().engine.name == "pymc"
-    bounded = _model("count ~ x + (1 | g)", family="poisson", priors={"x": "halfnormal(1)"})
-    assert "the prior of x is bounded" in (engine.refuses(bounded.spec) or "")
+    assert sqrt.engine().engine.name == "whitened"
     fixed = _model("count ~ x", family="poisson", priors={"Intercept": 1, "x": 0})
     assert "fixed" in (engine.refuses(fixed.spec) or "")
     assert _model("count ~ x + (1 | g)", family="poisson").engine().engine.name == "whitened"
     assert _model("real ~ x + (1 | g)").engine().engine.name == "collapsed"
 
 
-def test_what_it_covers_has_kernels() -> None:
-    for family, links in COVERED.items():
-        response = {row[0]: row[2] for row in FAMILIES}[family]
-        for link in links:
-            y = response if link != "log" or family not in ("gaussian", "student") else "positive"
-            model = _model(f"{y} ~ 1", family=family, link=link)
-            assert row_kind(model.spec) is not None
-    assert {(f, link) for f, links in COVERED.items() for link in links} >= {
-        (f, link) for f, link in KINDS
-    }
+def test_many_crossed_levels_are_not_integrated_out() -> None:
+    rng, n = np.random.default_rng(2), 3_000
+    data = pd.DataFrame({"y": rng.normal(size=n), "g": rng.permutation(n) % 900})
+    data["h"] = rng.permutation(n) % 700
+    model = hl.Model("y ~ 1 + (1 | g) + (1 | h)", data)
+    assert str(model.engine()) == (
+        "whitened: NUTS on all effects, in coordinates whitened by a Laplace approximation; not "
+        "collapsed: its gradients would factor as much as 701 dense columns of crossed factors; "
+        "from about 600 on all effects are sampled faster"
+    )
+    assert model.engine("collapsed").engine.name == "collapsed"
+    streamed = hl.Model.from_chunks("y ~ 1 + (1 | g) + (1 | h)", [data])
+    assert streamed.engine().engine.name == "collapsed"
+
+
+def test_every_link_of_every_family_has_a_kernel() -> None:
+    for name, family in hl.families.FAMILIES.items():
+        plain = {"bernoulli": "binomial", "lognormal": "gaussian"}.get(name, name)
+        assert {link for other, link in KINDS if other == plain} >= set(family.links)
+        assert {(name, link) for link in family.links} <= {row[:2] for row in FAMILIES}
 
 
 def test_sampling_loads_neither_pymc_nor_pytensor() -> None:
