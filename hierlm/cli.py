@@ -1,7 +1,8 @@
-"""The command ``hierlm``: a demonstration, a fit from the shell, and the bundled data sets.
+"""The command ``hierlm``: a demonstration, a fit or a check from the shell, the bundled data sets.
 
-Results go to the standard output; progress and ``note:`` lines go to the standard error. A
-user's mistake is one message and exit code 2, Ctrl-C is 130, a reader that left is 141 and silent.
+Results go to the standard output; progress and ``note:`` lines go to the standard error. A check
+that fails is exit code 1, a user's mistake is one message and exit code 2, Ctrl-C is 130, a reader
+that left is 141 and silent.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,23 +17,25 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
+from hierlm.calibration import Calibration, calibrate
 from hierlm.datasets import catalog, describe_dataset, list_datasets, load_dataset
 from hierlm.datasets.catalog import entry
 from hierlm.document import STAGES, document, to_json
 from hierlm.engines import Choice, settings
 from hierlm.engines.choice import ENGINES
 from hierlm.engines.pymc import SAMPLERS, check_sampler
-from hierlm.errors import ConvergenceWarning, DatasetError, HierlmError, HierlmWarning
+from hierlm.errors import ConvergenceWarning, HierlmError, HierlmWarning
 from hierlm.families import family_names
 from hierlm.modeling import Model, load
 from hierlm.results import Fit
-from hierlm.sources.files import open_file
-from hierlm.tables import WIDTH, columns_of_text, fill
+from hierlm.shell import CommandError, check_writable, find_data, once, split_prior, wrapped
+from hierlm.tables import columns_of_text, fill
 
 _DESCRIPTION = "Bayesian hierarchical models from a mixed-model formula and a table."
 _EXAMPLES = """\
 examples:
   hierlm fit sleepstudy "Reaction ~ Days + (Days | Subject)" --seed 1 --out fit.nc
+  hierlm check sleepstudy "Reaction ~ Days + (Days | Subject)" --out check.jsonl
   hierlm fit trial.csv "cured ~ dose + (1 | clinic)" --family bernoulli \\
       --prior "dose=normal(0, 1)" --prior "sd_clinic=halfnormal(1)"
 """
@@ -47,10 +48,6 @@ Try next
   hierlm datasets                  the other data sets; with a name, all about that one
   hierlm fit --help                your own table and formula
   hierlm fit cbpp "p(incidence, size) ~ period + (1 | herd)" --family binomial"""
-
-
-class CommandError(HierlmError):
-    """A command line that cannot be carried out."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -75,15 +72,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0, 2 after a mistake, 130 after Ctrl-C, 141 when the reader left.
+        The exit code: 0, 1 after a check that failed, 2 after a mistake, 130 after Ctrl-C, 141 when
+        the reader left.
     """
     try:
         with warnings.catch_warnings():
             _show_notes()
-            _run(argv)
+            code = _run(argv)
             sys.stdout.flush()
     except HierlmError as error:
-        print(_wrapped(f"hierlm: {error}"), file=sys.stderr)
+        print(wrapped(f"hierlm: {error}"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("hierlm: interrupted", file=sys.stderr)
@@ -92,15 +90,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # what is still buffered would raise again when Python flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    return 0
+    return code
 
 
-def _run(argv: Sequence[str] | None) -> None:
+def _run(argv: Sequence[str] | None) -> int:
     try:
         args = _parser().parse_args(argv)
     except SystemExit:  # --help or --version, which have printed; mistakes raise CommandError
-        return
-    args.run(args)
+        return 0
+    code: int = args.run(args) or 0
+    return code
 
 
 def _parser() -> _Parser:
@@ -122,6 +121,12 @@ def _parser() -> _Parser:
     fit.add_argument("--out", metavar="FILE", help="save the fit; hierlm.load(FILE) reads it")
     fit.add_argument("--json", action="store_true", help="print JSON, not model and report")
     fit.set_defaults(run=_fit)
+
+    says = "check by simulation that the posteriors of a model are right"
+    check = commands.add_parser("check", help=says, description=f"{says.capitalize()}.")
+    _add_model(check)
+    _add_checking(check)
+    check.set_defaults(run=_check)
 
     says = "write the report of a saved fit to one file, for a browser or the printer"
     report = commands.add_parser("report", help=says, description=f"{says.capitalize()}.")
@@ -166,6 +171,25 @@ def _add_sampling(parser: argparse.ArgumentParser, seed: int | None = None) -> N
     add("--quiet", action="store_true", help="no progress and no notes on the standard error")
 
 
+def _add_checking(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("simulation-based calibration").add_argument
+    add("--replications", type=int, metavar="N", default=200, help="default: 200")
+    add("--seed", type=int, metavar="N", help="default: that of --out if it is there, else random")
+    add("--engine", metavar="E", default="auto", help="default: auto")
+    add("--draws", type=int, metavar="N", default=250, help="per chain (default: 250)")
+    add("--tune", type=int, metavar="N", help="warm-up per chain (default: what the engine needs)")
+    add("--chains", type=int, metavar="N", default=2, help="default: 2")
+    says = "replications at a time, each in a process (default: as many as there are cores)"
+    add("--cores", type=int, metavar="N", help=says)
+    says = "of rejecting a right sampler, over all quantities (default: 0.01)"
+    add("--level", type=float, metavar="P", default=0.01, help=says)
+    says = "write each replication as it ends; the same command goes on where it stopped"
+    add("--out", metavar="FILE", help=says)
+    add("--plot", metavar="FILE", help="draw the ECDFs of the ranks: a png, pdf or svg")
+    add("--json", action="store_true", help="print JSON, not the verdict")
+    add("--quiet", action="store_true", help="no progress and no notes on the standard error")
+
+
 def _demo(args: argparse.Namespace) -> None:
     _sampling(args)
     dataset = entry("sleepstudy")
@@ -184,16 +208,7 @@ def _fit(args: argparse.Namespace) -> None:
         warnings.simplefilter("ignore", HierlmWarning)
     _sampling(args)
     check_writable(args.out)
-    data, found = find_data(args.data)
-    _tell(args, f"data: {found}")
-    model = Model(
-        args.formula,
-        data,
-        family=args.family,
-        link=args.link,
-        priors=_once(args.priors or ()),
-        parameterization=dict.fromkeys(args.centered or (), "centered"),
-    )
+    model, found = _model(args)
     choice = _choice(model, args)
     if not args.json:
         print(f"{model}\n", flush=True)
@@ -206,6 +221,39 @@ def _fit(args: argparse.Namespace) -> None:
         raise CommandError(f"--out {error}") from error
     finally:
         print(to_json({"data": found, **document(fit)}) if args.json else fit)
+
+
+def _check(args: argparse.Namespace) -> int:
+    if args.quiet:
+        warnings.simplefilter("ignore", HierlmWarning)
+    for path in (args.out, args.plot):
+        check_writable(path)
+    model, found = _model(args)
+    names = ("replications", "seed", "engine", "draws", "tune", "chains", "cores", "level")
+    options = {name: getattr(args, name) for name in names}
+    try:
+        result = calibrate(model, path=args.out, progress=not args.quiet, **options)
+    except OSError as error:
+        raise CommandError(f"--out {error}") from error
+    print(to_json({"data": found, **_verdict(result)}) if args.json else result)
+    if args.plot is not None:
+        try:
+            result.plot().savefig(args.plot)
+        except (OSError, ValueError) as error:  # a full disk, an ending that matplotlib has not
+            raise CommandError(f"--plot {args.plot!r}: {error}") from error
+    return 0 if result.ok else 1
+
+
+def _verdict(result: Calibration) -> dict[str, Any]:
+    names = ("formula", "family", "engine", "seed", "ranked", "level", "replications")
+    return {
+        "ok": result.ok,
+        "rejected": list(result.rejected),
+        **{name: getattr(result, name) for name in names},
+        "tests": result.tests.reset_index().to_dict("records"),
+        "recovery": result.recovery.reset_index().to_dict("records"),
+        "notes": list(result.notes),
+    }
 
 
 def _report(args: argparse.Namespace) -> None:
@@ -229,6 +277,21 @@ def _datasets(args: argparse.Namespace) -> None:
         rows = [(d.name, f"{d.rows:>5,}", d.family or "-", d.question) for d in sets]
         table = columns_of_text([("name", " rows", "family", "question"), *rows], indent="")
         print(*table, "", "hierlm datasets NAME describes one.", sep="\n")
+
+
+def _model(args: argparse.Namespace) -> tuple[Model, str]:
+    """Return the model, and where its data are from."""
+    data, found = find_data(args.data)
+    _tell(args, f"data: {found}")
+    model = Model(
+        args.formula,
+        data,
+        family=args.family,
+        link=args.link,
+        priors=once(args.priors or ()),
+        parameterization=dict.fromkeys(args.centered or (), "centered"),
+    )
+    return model, found
 
 
 def _choice(model: Model, args: argparse.Namespace) -> Choice:
@@ -256,72 +319,6 @@ def _sampling(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def find_data(text: str) -> tuple[Any, str]:
-    """Return what DATA stands for, a file that exists or else a bundled data set, and say which."""
-    bundled = text.casefold() in map(str.casefold, catalog())
-    if os.path.isfile(text):
-        return text, f"the file {text!r}" + (", not the bundled data set" if bundled else "")
-    if not bundled and ("." in text or os.sep in text):
-        open_file(text)  # says why a path will not do
-    try:
-        name = entry(text).name
-    except DatasetError as error:
-        raise DatasetError(f"there is no file {text!r}, and {error}") from None
-    return load_dataset(name), f"the bundled data set {name!r}"
-
-
-def check_writable(path: str | None) -> None:
-    """Refuse an --out that cannot be written, before any time is spent on sampling."""
-    if path is None:
-        return
-    if os.path.isdir(path):
-        raise CommandError(f"--out {path!r} is a folder.\n  Give the path of a file.")
-    folder = Path(path).parent
-    try:
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        reason = f"{error.strerror} ({str(folder)!r})"
-        raise CommandError(f"--out {path!r} cannot be written: {reason}.") from error
-
-
-def split_prior(text: str) -> tuple[str, str]:
-    """Split ``NAME=PRIOR`` at the first ``=`` outside brackets.
-
-    Examples
-    --------
-    >>> split_prior("bs(x, df=4)[0] = normal(mu=0, sigma=1)")
-    ('bs(x, df=4)[0]', 'normal(mu=0, sigma=1)')
-    """
-    heads = [text[:place] for place, char in enumerate(text) if char == "="]
-    outside = [h for h in heads if sum(map(h.count, "([")) <= sum(map(h.count, ")]"))]
-    name = (outside or heads or [""])[0]
-    prior = text[len(name) + 1 :].strip()
-    if not name.strip() or not prior:
-        raise CommandError(
-            f"--prior {text!r}: wanted NAME=PRIOR.\n"
-            "  Write --prior 'Days=normal(0, 20)', or --prior nu=4 to fix a parameter."
-        )
-    return name.strip(), prior
-
-
-def _once(priors: Sequence[tuple[str, str]]) -> dict[str, str]:
-    found = dict(priors)
-    for name, prior in priors:
-        if prior != found[name]:
-            raise CommandError(f"--prior {name} is given twice: {prior} and {found[name]}.")
-    return found
-
-
-def _wrapped(message: str) -> str:
-    """Wrap the lines of a message, but for those that quote a formula: four spaces."""
-    lines = []
-    for line in message.splitlines():
-        after = " " * (2 + len(line) - len(line.lstrip()))
-        wrap = textwrap.TextWrapper(WIDTH, subsequent_indent=after, break_on_hyphens=False)
-        lines.append(line if line.startswith("    ") else wrap.fill(line))
-    return "\n".join(lines)
-
-
 def _tell(args: argparse.Namespace, text: str) -> None:
     if not args.quiet:
         print(text, file=sys.stderr, flush=True)
@@ -333,7 +330,7 @@ def _show_notes() -> None:
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
         if issubclass(category, HierlmWarning):
-            print(_wrapped(f"note: {message}"), file=sys.stderr, flush=True)
+            print(wrapped(f"note: {message}"), file=sys.stderr, flush=True)
         else:
             python_shows(message, category, *place, **more)
 

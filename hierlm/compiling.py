@@ -28,19 +28,19 @@ def kernel[**P, R](function: Callable[P, R]) -> Callable[P, R]:
 
 def inlined[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function into each of its callers."""
-    return _compile(function, inline="always", cache=True)
+    return _kept(lambda **kept: _compile(function, inline="always", **kept))
 
 
 def entry_point[**P, R](function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function that Python calls; its machine code stays on disk."""
-    return _compile(function, no_cfunc_wrapper=True, cache=True)
+    return _kept(lambda **kept: _compile(function, no_cfunc_wrapper=True, **kept))
 
 
 def c_function(signature: Any) -> Callable[[Callable[..., int]], Any]:
     """Compile a function that C code calls by its address; its machine code stays on disk."""
 
     def decorate(function: Callable[..., int]) -> Any:
-        return numba.cfunc(signature, cache=True, **_OPTIONS)(function)
+        return _kept(lambda **kept: numba.cfunc(signature, **kept, **_OPTIONS)(function))
 
     return decorate
 
@@ -54,6 +54,14 @@ def interpreted[**P, R](compiled: Callable[P, R]) -> Callable[P, R]:
     """Return a kernel as the Python function that it was made from."""
     function: Callable[P, R] = compiled.py_func  # type: ignore[attr-defined]  # numba's
     return function
+
+
+def _kept[T](make: Callable[..., T]) -> T:
+    """Compile with machine code on disk; or without, where neither package nor home take a file."""
+    try:
+        return make(cache=True)
+    except RuntimeError:  # numba finds no folder
+        return make()
 
 
 def _compile[**P, R](function: Callable[P, R], **options: Any) -> Callable[P, R]:

@@ -11,6 +11,8 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +25,16 @@ from hierlm.building import build, extend
 from hierlm.design import Design, Dropped, Levels
 from hierlm.design.frames import learn_predictor
 from hierlm.design.levels import label
-from hierlm.errors import DataError, HierlmWarning
+from hierlm.engines.tree import dims
+from hierlm.errors import DataError, HierlmError, HierlmWarning
+from hierlm.files import check_room, is_sealed, replacing, seal
 from hierlm.spec import ModelSpec
 
 _FORMAT = 1
+_HEADERS = 2**20  # bytes beside the arrays, at most
 _FRAME = "model_frame"
+_TEXTS = ("formula", "family", "link", "engine", "sampler", "created_at", "versions")
+_NUMBERS = ("draws", "tune", "chains", "seed", "target_accept", "sampling_time")
 _NEEDED = ("posterior", "sample_stats", "observed_data", "constant_data", _FRAME)
 
 
@@ -61,17 +68,11 @@ def save(
     given = {item.origin: str(item.prior) for item in spec.priors if not item.is_default}
     tree.attrs["added_rows"] = spec.added_rows
     tree.attrs["given_priors"] = json.dumps(given)
-    part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
-    try:
+    with replacing(target) as part:
         _write(tree, part, target)
         written = xr.load_dataset(part, engine="h5netcdf", group=_FRAME)
         _check_levels(spec, _dataset_to_frame(written))
-        os.replace(part, target)
-    except OSError as error:
-        reason = str(error).replace(str(part), str(target))
-        raise OSError(f"{str(target)!r} could not be written: {reason}") from error
-    finally:
-        part.unlink(missing_ok=True)
+        seal(part)
 
 
 def load(
@@ -94,8 +95,31 @@ def load(
     DataError
         If the file is not there, is damaged, or was not written by this version's format.
     """
-    tree = _open(Path(path))
+    file = Path(path)
+    tree = _open(file)
+    try:
+        spec, design, kept = _relearn(tree, functions)
+        _check_agreement(file, spec, tree)
+    except HierlmError:
+        raise
+    except Exception as error:  # whatever a file may hold that no fit ever had
+        raise DataError(
+            f"{str(file)!r} is damaged: {type(error).__name__}, {error}\n  Fit the model again."
+        ) from error
+    del tree[_FRAME]
+    return spec, design, kept, tree
+
+
+def _relearn(
+    tree: xr.DataTree, functions: Mapping[str, Callable[..., Any]] | None
+) -> tuple[ModelSpec, Design, pd.DataFrame]:
+    """Learn the specification again, from the rows and the settings in the file."""
     attrs = tree.attrs
+    for name in (*_TEXTS, *_NUMBERS):
+        if not isinstance(attrs[name], str if name in _TEXTS else Real):
+            raise ValueError(f"{name} is {attrs[name]!r}")
+    datetime.fromisoformat(attrs["created_at"])
+    json.loads(attrs["versions"])
     frame = _dataset_to_frame(tree[_FRAME].to_dataset())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierlmWarning)  # they were said when it was fitted
@@ -112,9 +136,7 @@ def load(
         if learnt < len(frame):
             spec, design, kept = extend(spec, design, kept, frame.iloc[learnt:])
     spec = dataclasses.replace(spec, dropped=Dropped(**json.loads(attrs["dropped"])))
-    _check_agreement(Path(path), spec, tree)
-    del tree[_FRAME]
-    return spec, design, kept, tree
+    return spec, design, kept
 
 
 def _check_target(target: Path) -> None:
@@ -127,6 +149,8 @@ def _check_target(target: Path) -> None:
 
 
 def _write(tree: xr.DataTree, part: Path, target: Path) -> None:
+    size = sum(node.to_dataset().nbytes for node in tree.subtree)
+    check_room(part, int(1.05 * size) + _HEADERS)
     try:
         tree.to_netcdf(part, engine="h5netcdf")
     except ValueError as error:  # a label with a NUL
@@ -134,6 +158,8 @@ def _write(tree: xr.DataTree, part: Path, target: Path) -> None:
             f"{str(target)!r} cannot be written: {error}.\n"
             "  Is there a strange character in a name or a label?"
         ) from error
+    except RuntimeError as error:  # of HDF5, where the room was taken meanwhile
+        raise OSError(str(error)) from error
 
 
 def _check_levels(spec: ModelSpec, frame: pd.DataFrame) -> None:
@@ -156,6 +182,7 @@ def _check_levels(spec: ModelSpec, frame: pd.DataFrame) -> None:
 def _open(path: Path) -> xr.DataTree:
     if not path.is_file():
         raise DataError(f"there is no file {str(path)!r}.")
+    _check_whole(path)
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
@@ -167,16 +194,38 @@ def _open(path: Path) -> xr.DataTree:
     found = tree.attrs.get("hierlm_format")
     if found is None or any(name not in tree for name in _NEEDED):
         raise DataError(f"{str(path)!r} is not a fit that hierlm saved.")
-    if int(found) != _FORMAT:
+    if str(found) != str(_FORMAT):
         raise DataError(
             f"{str(path)!r} has format {found}; this version of hierlm reads format {_FORMAT}."
         )
     return tree
 
 
+def _check_whole(path: Path) -> None:
+    """Refuse a file that is not as it was written, before HDF5 believes what it says."""
+    sealed = is_sealed(path)
+    if sealed is None:
+        raise DataError(
+            f"{str(path)!r} is not a fit that hierlm saved, or it was cut off or written anew: the "
+            "checksum at its end is missing.\n  Was it copied in full? A fit is written by "
+            "fit.save()."
+        )
+    if not sealed:
+        raise DataError(
+            f"{str(path)!r} is not as it was written: its checksum is that of other contents.\n"
+            "  Take another copy, or fit the model again."
+        )
+
+
 def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
     """Refuse a file whose draws and rows do not belong together."""
     posterior = tree["posterior"].to_dataset()
+    apart = {names.effects(g.factor) for g in spec.groups} if names.EFFECTS in tree else set()
+    for name, own in dims(spec).items():
+        if name not in apart and (
+            name not in posterior or posterior[name].dims != (*names.SAMPLE_DIMS, *own)
+        ):
+            raise DataError(f"{str(path)!r} is damaged: it has no draws of {name!r}.")
     effects = tree[names.EFFECTS].to_dataset() if names.EFFECTS in tree else posterior
     for group in spec.groups:
         dim = names.levels_dim(group.factor)

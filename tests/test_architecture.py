@@ -16,7 +16,7 @@ PACKAGE = Path(hierlm.__file__).parent
 
 # Lowest first. A module may import from rows below its own, and from its own package.
 LAYERS = [
-    {"errors", "names", "tables", "compiling"},
+    {"errors", "names", "tables", "compiling", "files"},
     {"sources", "formula", "families", "covariance"},
     {"datasets", "design"},
     {"priors"},
@@ -30,6 +30,7 @@ LAYERS = [
     {"results", "unfitted", "calibration"},
     {"modeling", "document"},
     {"__init__"},
+    {"shell"},
     {"cli"},
     {"__main__"},
 ]

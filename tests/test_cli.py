@@ -42,7 +42,10 @@ def fit() -> hl.Fit:
 # ---- help, version ----
 
 
-@pytest.mark.parametrize("argv", [[], ["--help"], ["demo", "--help"], ["fit", "--help"]])
+HELP = [[], ["--help"], ["demo", "--help"], ["fit", "--help"], ["check", "--help"]]
+
+
+@pytest.mark.parametrize("argv", HELP)
 def test_help_is_printed_in_the_width_of_the_terminal(capsys, monkeypatch, argv):
     monkeypatch.setenv("COLUMNS", "100")
     code, out, err = run(capsys, *argv)
@@ -108,6 +111,10 @@ MISTAKES = {
     "neither": (["fit", "sleepstdy", FORMULA], "no file 'sleepstdy', and no bundled data set"),
     "not bundled": (["fit", "rats", FORMULA], "'rats' is not bundled with hierlm"),
     "no data set": (["datasets", "sleepstdy"], "Did you mean 'sleepstudy'?"),
+    "no replications": (["check", *SLEEP[1:], "--replications", "0"], "replications is a whole"),
+    "level": (["check", *SLEEP[1:], "--level", "2"], "level lies between 0 and 1"),
+    "improper": (["check", *SLEEP[1:], "--prior", "Days=flat()"], "Give it a proper prior"),
+    "check in no folder": (["check", *SLEEP[1:], "--out", "no/where/c"], "'no/where/c' cannot be"),
     "out in no folder": ([*SLEEP, "--out", "no/where/fit.nc"], "'no/where/fit.nc' cannot be writ"),
     "out is a folder": ([*SLEEP, "--out", "."], "--out '.' is a folder"),
 }
@@ -115,7 +122,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("argv", "says"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_one_message_and_exit_code_2(capsys, argv, says):
-    code, out, err = run(capsys, *argv, *(["--json"] if argv[0] == "fit" else []))
+    code, out, err = run(capsys, *argv, *(["--json"] if argv[0] in ("fit", "check") else []))
     assert (code, out) == (2, "")
     message = err[err.index("hierlm: ") :]
     assert re.fullmatch(r"(data: the [^\n]+\n|compiling [^\n]+\n)*hierlm: .*", err, re.DOTALL)
@@ -321,6 +328,43 @@ def test_a_reader_that_leaves_is_not_bothered():
     finally:
         os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+# ---- check ----
+
+CHECK = ["check", "Dyestuff", "Yield ~ 1 + (1 | Batch)", "--seed", "1", "--cores", "1"]
+CHECK += ["--draws", "30", "--replications"]
+
+
+def test_a_check_goes_on_where_it_stopped(capsys, tmp_path):
+    out, picture = tmp_path / "check.jsonl", tmp_path / "check.svg"
+    code, said, err = run(capsys, *CHECK, "2", "--out", str(out))
+    assert code == 0
+    assert said.startswith("Calibration of Yield ~ 1 + (1 | Batch)\n")
+    assert "2 of 2 replications" in err
+    assert len(out.read_text().splitlines()) == 3  # what was asked, and two records
+    again = ["--out", str(out), "--plot", str(picture), "--json"]
+    code, said, err = run(capsys, *CHECK, "3", *again)
+    assert code == 0
+    assert "2 of 3 replications were done before" in err
+    found = json.loads(said)
+    assert (found["ok"], found["replications"], found["seed"]) == (True, 3, 1)
+    assert {row["quantity"] for row in found["tests"]} >= {"sigma", "log likelihood"}
+    assert b"<svg" in picture.read_bytes()
+    code, _, err = run(capsys, *CHECK, "3", "--chains", "3", "--out", str(out))
+    assert code == 2
+    assert "holds other replications: settings" in " ".join(err.split())
+
+
+def test_a_check_that_fails_is_exit_code_1(capsys, monkeypatch):
+    class Failed:
+        ok = False
+
+        def __str__(self) -> str:
+            return "NOT calibrated"
+
+    monkeypatch.setattr(cli, "calibrate", lambda *_, **__: Failed())
+    assert run(capsys, *CHECK, "2", "--quiet") == (1, "NOT calibrated\n", "")
 
 
 # ---- real fits ----

@@ -28,7 +28,10 @@ class HasModel(Protocol):
     """A `hierlm.Model`."""
 
     spec: ModelSpec
-    design: Design
+
+    @property
+    def design(self) -> Design:
+        """The rows."""
 
 
 def calibrate(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from hierlm.calibration.worker import Record
 from hierlm.design import Design
 from hierlm.errors import DataError
+from hierlm.files import replacing
 
 _FORMAT = "hierlm replications 1"
 
@@ -54,21 +55,23 @@ class Ledger:
         """Keep a record; once this returns it survives the end of the process."""
         self.records[record["k"]] = record
         if self._path is not None and "error" not in record:  # failures are tried again
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                with self._path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(record) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise OSError(
+                    f"{str(self._path)!r} could not be written: {error}.\n  What was done before "
+                    "is in it; the same call goes on from there."
+                ) from error
 
     def _rewrite(self, first: Mapping[str, Any]) -> None:
         """Write the whole records, so that the next line starts a line."""
         assert self._path is not None
-        part = self._path.with_name(f".{self._path.name[:40]}.{os.getpid()}.part")
         lines = [json.dumps(line) for line in (first, *self.records.values())]
-        try:
+        with replacing(self._path) as part:
             part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            os.replace(part, self._path)
-        finally:
-            part.unlink(missing_ok=True)
 
 
 def seed_of(path: str | os.PathLike[str] | None) -> int | None:

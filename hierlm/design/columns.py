@@ -30,6 +30,8 @@ from hierlm.names import INTERCEPT, INTERCEPT_CENTERED
 
 Array = NDArray[np.float64]
 
+_HUGE = 1e100  # its square, summed over the rows, is finite
+
 
 def _silent(*_: object) -> None:
     """Print nothing: the error that formulae is about to raise says more."""
@@ -167,6 +169,7 @@ class Columns:
         spelled = _spell(terms)
         with _explained(terms, text):
             matrix = design_matrices(spelled, frame, na_action="pass", env=env).common
+        _check_varies(matrix, terms)
         labels = [label for term in matrix.terms.values() for label in term.labels]
         values = np.asarray(matrix.design_matrix, dtype=np.float64)
         if len(set(labels)) != len(labels):
@@ -231,6 +234,15 @@ def _check_distinct(terms: Terms, text: str) -> None:
             raise FormulaError(message, text, hint="Rename the column that has ':' in its name.")
 
 
+def _check_varies(matrix: Any, terms: Terms) -> None:
+    empty = [term.name for term in matrix.terms.values() if not term.labels]
+    if empty:
+        raise DataError(
+            f"{_relabel(empty, terms)[0]!r} has one level in all rows: there is nothing to compare "
+            "it with.\n  Leave it out of the formula, or check whether the rows were filtered."
+        )
+
+
 def _check_finite(values: Array, coefs: tuple[str, ...]) -> None:
     for column in range(values.shape[1]):
         rows = np.flatnonzero(~np.isfinite(values[:, column]))
@@ -240,6 +252,14 @@ def _check_finite(values: Array, coefs: tuple[str, ...]) -> None:
             f"{coefs[column]!r} is not finite in {rows.size} row(s), first in row "
             f"{rows[0]} of those used.\n  Check its arguments: the log of zero or of a negative"
             " number, or a division by zero."
+        )
+    huge = np.argwhere(np.abs(values) > _HUGE)
+    if len(huge):
+        row, column = huge[0]
+        raise DataError(
+            f"{coefs[column]!r} is {values[row, column]:g} in row {row} of those used; its square "
+            f"overflows.\n  Beyond {_HUGE:g} nothing can be computed: is it a code for a missing "
+            "value, or can its unit be larger?"
         )
 
 

@@ -326,8 +326,11 @@ def learn_predictors(
 ) -> tuple[Predictor, ...]:
     """Decide what the columns are that are not only grouping factors, or what some of them are."""
     grouping = {name for term in formula.groups for name in term.factor}
-    parts = [formula.common, *(term.left for term in formula.groups)]
-    used = {name for part in parts for name in column_names(part)}
+    response = formula.response
+    parts: list[Node | None] = [formula.common, *formula.offsets]
+    parts += [term.left for term in formula.groups]
+    parts += [response.expression, response.trials, response.weights, response.se]
+    used = {name for part in parts if part is not None for name in column_names(part)}
     wanted = [name for name in formula.columns if name in used or name not in grouping]
     wanted = wanted if only is None else [name for name in wanted if name in only]
     return tuple(learn_predictor(frame[name], formula) for name in wanted)

@@ -69,7 +69,7 @@ class CollapsedEngine(Engine):
         self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
     ) -> xr.DataTree:
         """Sum the rows up, sample the parameters, draw the effects (see `Engine.sample`)."""
-        check_size(spec, settings)
+        check_size(spec, settings, holds_effects=False)
         clock = Clock()
         # numba and nutpie exist from here on: building and printing a model does not load them
         packing = importlib.import_module("hierlm.engines.packing")

@@ -14,6 +14,7 @@ from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
 from hierlm.engines.nuts import run_nutpie
+from hierlm.engines.resources import check_size
 from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree, dims
 from hierlm.errors import EngineError, MissingDependencyError, did_you_mean
@@ -47,6 +48,7 @@ class PymcEngine(Engine):
         if not isinstance(design, Design):
             raise EngineError("the pymc engine reads rows, and those of this model were not kept.")
         check_sampler(settings.sampler)
+        check_size(spec, settings)
         started = time.perf_counter()
         # PyMC only exists from here on: whoever takes another engine never imports it.
         build = importlib.import_module("hierlm.engines.pymc_model").build_pymc_model
@@ -107,6 +109,9 @@ def _sample_pymc(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, floa
         model=model,
         **(settings.options or {}),
     )
+    drawn = tree["posterior"].sizes
+    if (drawn["chain"], drawn["draw"]) != (settings.chains, settings.draws):
+        raise KeyboardInterrupt  # PyMC takes it for "enough draws", of some chains only
     return tree, ready
 
 

@@ -25,21 +25,30 @@ class Clock:
         self.laps[name], self._last = now - self._last, now
 
 
-def check_size(spec: ModelSpec, settings: Settings) -> None:
-    """Raise if the draws of the effects would not fit in memory.
+def check_size(spec: ModelSpec, settings: Settings, *, holds_effects: bool = True) -> None:
+    """Raise if the draws would not fit in memory.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    settings : Settings
+    holds_effects : bool
+        Whether the engine holds draws of the effects even where only a summary of them is kept.
 
     Raises
     ------
     EngineError
     """
-    if settings.effects == "summary":
-        return
     effects = sum(len(g.levels.labels) * len(g.coefs) for g in spec.groups)
-    size = 8 * effects * settings.chains * settings.draws
-    if size > _MAX_BYTES:
+    held = effects if holds_effects or settings.effects == "draws" else 0
+    each = 8 * settings.chains * (held + len(tuple(spec.priors)))
+    if each * settings.draws > _MAX_BYTES:
+        what = f"{held:,} effects" if held else "the parameters"
+        remedy = "Ask"
+        if held and not holds_effects:
+            remedy = "Write fit(effects='summary') to keep only their means and sds, or ask"
         raise EngineError(
-            f"the draws of {effects:,} effects would take {size / 2**30:.1f} GiB.\n"
-            "  Write fit(effects='summary') to keep only their means and sds, or ask for fewer "
-            f"draws: {_MAX_BYTES // (8 * effects * settings.chains):,} per chain fit in "
+            f"the draws of {what} would take {each * settings.draws / 2**30:.1f} GiB.\n"
+            f"  {remedy} for fewer draws: {_MAX_BYTES // each:,} per chain fit in "
             f"{_MAX_BYTES // 2**30} GiB."
         )

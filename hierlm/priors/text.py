@@ -79,9 +79,13 @@ def as_prior(value: object) -> Prior:
     if isinstance(value, str):
         return parse_prior(value)
     if isinstance(value, Real) and not isinstance(value, bool | np.bool_):
-        if not np.isfinite(float(value)):
+        try:
+            number = float(value)
+        except OverflowError:  # an int without bounds
+            number = np.inf
+        if not np.isfinite(number):
             raise PriorError(f"a number that fixes a parameter must be finite; came {value}.")
-        return values.Fixed(float(value))
+        return values.Fixed(number)
     hint = ""
     if isinstance(value, type) and issubclass(value, Prior):
         hint = f"\n  Give it parameters: {_signature(value)}."

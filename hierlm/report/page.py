@@ -16,6 +16,7 @@ import xarray as xr
 from hierlm.convergence import Verdict
 from hierlm.design import Design
 from hierlm.errors import DataError
+from hierlm.files import replacing
 from hierlm.report.checks import (
     after_section,
     careful_section,
@@ -147,10 +148,6 @@ def write(path: str | os.PathLike[str], page: str) -> Path:
         If the file cannot be written.
     """
     target = check_target(path)
-    part = target.with_name(f".{target.name[:40]}.{os.getpid()}.part")
-    try:
+    with replacing(target) as part:
         part.write_text(page, encoding="utf-8", newline="\n")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
     return target

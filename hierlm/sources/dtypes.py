@@ -114,11 +114,12 @@ def from_arrow(values: pa.ChunkedArray) -> pd.Series:
     >>> from_arrow(pa.chunked_array([[308, None]])).tolist()
     [308, <NA>]
     """
-    return cast(
-        pd.Series,
-        # Without the mapping, integers with a missing value would come out as floats.
-        _signed(values).to_pandas(types_mapper=_NULLABLE.get, date_as_object=False),
-    )
+    # Without the mapping, integers with a missing value would come out as floats.
+    options: dict[str, Any] = {"types_mapper": _NULLABLE.get, "date_as_object": False}
+    try:
+        return cast(pd.Series, _signed(values).to_pandas(**options))
+    except (TypeError, pa.ArrowException):  # what pandas has no column for is refused by its name
+        return pd.Series(values.to_pylist(), dtype=object)
 
 
 def _signed(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -231,7 +231,8 @@ def _as_series(values: Any, name: str) -> pd.Series:
 def _from_narwhals(column: nw.Series[Any]) -> pd.Series:
     if column.implementation.is_pandas():
         return pd.Series(column.to_native())
-    values = from_arrow(pa.chunked_array([column.to_arrow()]))
+    # Rust ends on a name with a NUL, and the name plays no part here.
+    values = from_arrow(pa.chunked_array([column.alias("").to_arrow()]))
     if not column.implementation.is_polars():
         return values
     if column.dtype == nw.Enum:
@@ -261,6 +262,12 @@ def _check_names(table: Table, names: list[str], wanted: list[str]) -> None:
             f"more than one column is called {_shortened([repr(name) for name in twice])}.\n"
             "  Rename or drop the duplicates; names count by their str, so 1 and '1' are the same."
         )
+    broken = [name for name in wanted if not _is_unicode(name)]
+    if broken:
+        raise DataError(
+            f"the column {broken[0]!r} has half a character in its name (a surrogate without its "
+            "pair).\n  Rename the column."
+        )
     if not wanted:
         raise DataError("the table has no columns, or none was asked for.")
 
@@ -272,6 +279,14 @@ def _check_lengths(names: list[str], columns: list[pd.Series]) -> None:
         raise DataError(f"the columns are not equally long: {_shortened(each)}.")
     if not lengths[0]:
         raise DataError("the table has no rows.\n  A model needs at least one observation.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _shortened(texts: list[str]) -> str:

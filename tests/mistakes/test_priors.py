@@ -38,6 +38,7 @@ PRIORS: list[tuple[Any, tuple[str, ...]]] = [
     ({"x": True}, ("prior of 'x'", NO_PRIOR, "came True")),
     ({"x": None}, ("prior of 'x'", NO_PRIOR, "came None")),
     ({"x": hl.Normal}, ("prior of 'x'", NO_PRIOR, "Give it parameters: Normal(mu=0, sigma=1)")),
+    ({"x": 10**400}, ("prior of 'x'", "must be finite; came 1000")),
     ({"x": float("nan")}, ("prior of 'x'", "must be finite; came nan")),
     ({"x": "normal(0,"}, ("prior of 'x'", "the parentheses do not match", "normal(0, 20)")),
     ({"x": "norml(0, 1)"}, ("prior of 'x'", "no prior is called 'norml'", "mean 'Normal'?")),

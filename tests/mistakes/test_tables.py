@@ -59,6 +59,10 @@ TABLES: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
     ("y ~ u", {"u": EVERY}, ("'u' has a different value in each of the 60 rows", "pd.to_numeric")),
     ("y ~ x:C(u)", {"u": EVERY}, ("'u' has a different value", "Leave the column out")),
     ("y ~ (u|g)", {"u": EVERY}, ("'u' has a different value", "Leave the column out")),
+    ("y ~ x", changed("x", {3: 1e200}), ("'x' is 1e+200 in row 3", "square overflows", "missing")),
+    ("y ~ x", changed("y", {3: -1e200}), ("'y' is -1e+200 in row 3", "square overflows")),
+    ("y ~ x + k", {"k": ["a"] * N}, ("'k' has one level in all rows", "Leave it out")),
+    ("y ~ C(k) + x", {"k": np.ones(N)}, ("'C(k)' has one level", "were filtered")),
     ("y ~ poly(x, 5000)", {}, ("'poly(x, 5000)' alone would be 5,000 columns", "at most 1,000")),
     ("y ~ bs(x, df=10**9)", {}, ("would be 1,000,000,000 columns", "at most 1,000")),
 ]  # fmt: skip
@@ -114,6 +118,20 @@ def test_many_levels_are_refused_before_a_matrix_is_made() -> None:
 def test_rows_are_those_of_the_table() -> None:
     data = table(**changed("x", {2: np.nan, 5: INF}))
     check_message(refusal("y ~ x", data), hl.DataError, ("first in row 5",))
+
+
+def test_half_a_character_in_a_name() -> None:
+    data = {"y": [1.0, 2.0, 4.0], "\ud800": [0.0, 1.0, 3.0]}
+    error = refusal("y ~ `\ud800`", data)
+    check_message(error, hl.DataError, ("'\\ud800' has half a character", "Rename the column"))
+
+
+def test_a_grouping_factor_is_a_known_sd_too() -> None:
+    data = table(g=1 + table().row % 7)
+    design = hl.Model("y | se(g) ~ x + (1 | g) + offset(g)", data).design
+    assert design.se is not None
+    assert (design.se == data.g).all()
+    assert (design.blocks[0].codes == data.g - 1).all()
 
 
 def test_duplicate_columns() -> None:

@@ -50,6 +50,10 @@ def test_same_content_same_frame(kind):
     assert [str(dtype) for dtype in read.dtypes] == [str(TEXT), "float64", "bool", "int64"]
 
 
+def test_a_nul_in_a_name_of_polars():
+    assert read_columns(pl.DataFrame({"a\0b": [1, 2]}))["a\0b"].tolist() == [1, 2]
+
+
 def column_of(values):
     return st.lists(st.none() | values, min_size=1, max_size=6).filter(
         lambda cells: any(cell is not None for cell in cells)
