@@ -108,7 +108,7 @@ def faulty(fault: str, engine: str, cell: Cell) -> Callable[..., xr.DataTree]:
     return samplers.spoiled(change, right)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["collapsed", "whitened"])  # PyMC would compile every time
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(engine: str, fault: str) -> None:
     cell = STRUCTURES["slope"]
