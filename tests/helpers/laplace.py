@@ -13,7 +13,6 @@ import numpy as np
 from scipy import linalg
 
 import hierlm as hl
-from hierlm import names
 
 Array = np.ndarray
 _STEP = 1e-3
@@ -73,6 +72,3 @@ def _derivatives(rows, eta: Array) -> tuple[Array, Array]:
     slope = (low2 - 8 * low + 8 * high - high2) / (12 * h)
     curvature = (low2 - 16 * low + 30 * mid - 16 * high + high2) / (12 * h**2)
     return slope, curvature
-
-
-__all__ = ["laplace", "names"]
