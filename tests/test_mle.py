@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.elsewhere import read
 
 import hierlm as hl
 from hierlm.mle import MaximumLikelihood, mle
@@ -63,6 +64,52 @@ def test_maximum_likelihood_equals_lme4(name: str) -> None:
     golden = GOLDEN[name]
     found = _fit(golden["formula"], _rows(golden), reml=False)
     assert found.criterion == pytest.approx(CRITERIA[name]["ml"], abs=1e-5)
+
+
+ELSEWHERE = json.loads((HERE / "reference" / "lme4_elsewhere.json").read_text())
+
+
+def _rows_elsewhere(dataset: str) -> pd.DataFrame:
+    if dataset == "sleepstudy deprived":
+        data = hl.load_dataset("sleepstudy")
+        return data[data["Days"] >= 2]
+    data = read(dataset.split()[0])
+    if dataset == "lexdec correct":
+        return data[(data["RT"] < 7) & (data["Correct"] == "correct")]
+    return data
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.scale if "insteval" in name else ())
+        for name in ELSEWHERE
+    ],
+)
+def test_estimates_equal_lme4_where_data_are_elsewhere(name: str) -> None:
+    expected = ELSEWHERE[name]
+    data = _rows_elsewhere(expected["dataset"])
+    found = _fit(expected["formula"], data, reml=expected["reml"])
+    assert found.criterion == pytest.approx(expected["criterion"], abs=1e-5)
+    assert found.sigma == pytest.approx(expected["sigma"], rel=1e-4)
+    errors = found.fixef["se"].to_numpy() / np.array(expected["se"])
+    assert errors == pytest.approx(np.ones(len(errors)), rel=1e-3)
+    distance = found.fixef["estimate"].to_numpy() - np.array(expected["coefs"])
+    assert np.abs(distance / np.array(expected["se"])).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("terms", "criterion"),
+    [
+        ("recipe + C(temperature)", 1689.58224832),
+        ("recipe * C(temperature)", CRITERIA["cake_recipe_x_temperature"]["criterion"]),
+    ],
+)
+def test_maximum_likelihood_does_not_depend_on_contrasts(terms: str, criterion: float) -> None:
+    """lme4 has polynomials of the ordered temperatures, which span the same columns."""
+    data = hl.load_dataset("cake")
+    found = _fit(f"angle ~ {terms} + (1 | recipe:replicate)", data, reml=False)
+    assert found.criterion == pytest.approx(criterion, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from hierlm import names
 from hierlm.calibration.quantities import Quantity, Values, quantities
 from hierlm.design import Design
-from hierlm.engines import Settings, choose_engine
+from hierlm.engines import Sampler, Settings, choose_engine
 from hierlm.errors import EngineError, FamilyError, HierlmWarning, PriorError
 from hierlm.simulation import draw_prior, draw_responses
 from hierlm.spec import ModelSpec
@@ -87,19 +87,14 @@ class Replicating:
 
         return replicate
 
-    def _sampler(self) -> Callable[[Design, Settings], xr.DataTree]:
+    def _sampler(self) -> Sampler:
         """Return the function that samples for a response, compiled once where that can be."""
         if self.sample is not None:
             return functools.partial(self.sample, self.spec)
-        engine = choose_engine(self.spec, self.engine).engine
-        prepare = getattr(engine, "prepare", None)
-        if prepare is None:
-            return functools.partial(engine.sample, self.spec)
-        found: Callable[[Design, Settings], xr.DataTree] = prepare(self.spec, self.design)
-        return found
+        return choose_engine(self.spec, self.engine).engine.prepare(self.spec, self.design)
 
 
-def _replicate(task: Replicating, run: Callable[[Design, Settings], xr.DataTree], k: int) -> Record:
+def _replicate(task: Replicating, run: Sampler, k: int) -> Record:
     started = time.perf_counter()
     spec, settings = task.spec, task.settings
     rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(k,)))

@@ -28,7 +28,7 @@ from hierlm.design.levels import Levels, lies_in
 from hierlm.design.precheck import check_before
 from hierlm.design.values import RowValues, learn_row_values, learn_weights
 from hierlm.errors import FormulaError
-from hierlm.formula import Formula, GroupTerm
+from hierlm.formula import Formula, GroupTerm, Node
 from hierlm.formula import names as column_names
 from hierlm.sources import read_columns
 

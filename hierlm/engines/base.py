@@ -6,8 +6,10 @@ groups: nothing after them knows which one ran.
 
 from __future__ import annotations
 
+import functools
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -113,6 +115,9 @@ def _seed(seed: int | np.random.Generator | None) -> int:
     return int(seed)
 
 
+Sampler = Callable[[Design, Settings], xr.DataTree]
+
+
 class Engine(ABC):
     """A way to sample a model."""
 
@@ -169,3 +174,20 @@ class Engine(ABC):
             With the groups posterior and sample_stats; observed_data and constant_data where
             there are rows; and effects, where `settings` asks for a summary of them.
         """
+
+    def prepare(self, spec: ModelSpec, design: Design) -> Sampler:
+        """Return the function that samples for one response after another on the same rows.
+
+        Parameters
+        ----------
+        spec : ModelSpec
+        design : Design
+            Its response is not used.
+
+        Returns
+        -------
+        callable
+            From a design, which differs from this one in its response alone, and settings to what
+            `sample` returns.
+        """
+        return functools.partial(self.sample, spec)

@@ -6,13 +6,13 @@ import importlib
 import importlib.util
 import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from hierlm import names
 from hierlm.design import Design
-from hierlm.engines.base import Engine, Settings
+from hierlm.engines.base import Engine, Sampler, Settings
 from hierlm.engines.nuts import run_nutpie
 from hierlm.engines.resources import check_size
 from hierlm.engines.statistics import arviz_statistics
@@ -54,18 +54,44 @@ class PymcEngine(Engine):
         build = importlib.import_module("hierlm.engines.pymc_model").build_pymc_model
         imported = time.perf_counter()
         model = build(spec, design)
-        if not model.free_RVs:
-            raise EngineError("every parameter is fixed: there is nothing to sample.")
+        _check_free(model)
         run = _sample_nutpie if settings.sampler == "nutpie" else _sample_pymc
         raw, compiled = run(model, settings)
         done = time.perf_counter()
-        attrs = {
-            "engine": self.name,
-            "sampler": settings.sampler,
+        times = {
             "import_time": imported - started,
             "compile_time": compiled - imported,
             "sampling_time": done - compiled,
         }
+        return self._tree(spec, design, raw, settings, times)
+
+    def prepare(self, spec: ModelSpec, design: Design) -> Sampler:
+        """Compile once for many responses (see `Engine.prepare`)."""
+        started = time.perf_counter()
+        source = importlib.import_module("hierlm.engines.pymc_model")
+        model = source.build_pymc_model(spec, design, replaceable=True)
+        _check_free(model)
+        compiled = _compile(model)
+        prepared = time.perf_counter() - started
+
+        def sample(design: Design, settings: Settings) -> xr.DataTree:
+            ready = time.perf_counter()
+            own = compiled.with_data(**{source.RESPONSE: source.response_values(spec, design)})
+            raw = run_nutpie(own, settings, cores=settings.cores)
+            sampling = time.perf_counter() - ready
+            times = {"import_time": 0.0, "compile_time": prepared, "sampling_time": sampling}
+            return self._tree(spec, design, raw, settings, times)
+
+        return sample
+
+    def _tree(
+        self,
+        spec: ModelSpec,
+        design: Design,
+        raw: xr.DataTree,
+        settings: Settings,
+        times: dict[str, float],
+    ) -> xr.DataTree:
         wanted = [*dims(spec)]
         if settings.keep_standardized:
             wanted += [names.standardized(group.factor) for group in spec.groups]
@@ -76,10 +102,23 @@ class PymcEngine(Engine):
             if name in posterior
         }
         stats = arviz_statistics(raw["sample_stats"].to_dataset())
+        attrs = {"engine": self.name, "sampler": settings.sampler, **times}
         return build_tree(spec, design, draws, stats, settings, attrs)
 
 
+def _check_free(model: pm.Model) -> None:
+    if not model.free_RVs:
+        raise EngineError("every parameter is fixed: there is nothing to sample.")
+
+
 def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, float]:
+    compiled = _compile(model)
+    ready = time.perf_counter()
+    return run_nutpie(compiled, settings, cores=settings.cores), ready
+
+
+def _compile(model: pm.Model) -> Any:
+    """Return nutpie's compiled model."""
     nutpie = importlib.import_module("nutpie")
     with warnings.catch_warnings():
         # said of C code that computes the initial point; the sampler itself runs on numba
@@ -87,9 +126,7 @@ def _sample_nutpie(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, fl
         # Chains start one unit apart, which for the slope of a predictor with a large sd is so far
         # that a log link overflows; the scale of coefficients is that of their predictors.
         spread = {rv for rv in model.free_RVs if rv.name not in _COEFFICIENTS}
-        compiled = nutpie.compile_pymc_model(model, jitter_rvs=spread)
-    ready = time.perf_counter()
-    return run_nutpie(compiled, settings, cores=settings.cores), ready
+        return nutpie.compile_pymc_model(model, jitter_rvs=spread)
 
 
 def _sample_pymc(model: pm.Model, settings: Settings) -> tuple[xr.DataTree, float]:

@@ -54,13 +54,18 @@ _LOGIT_LIKELIHOODS: dict[str, Callable[..., Any]] = {
 }
 
 
-def build_pymc_model(spec: ModelSpec, design: Design) -> pm.Model:
+RESPONSE = "__response__"
+
+
+def build_pymc_model(spec: ModelSpec, design: Design, *, replaceable: bool = False) -> pm.Model:
     """Build the PyMC model of a specification and its rows.
 
     Parameters
     ----------
     spec : ModelSpec
     design : Design of n rows
+    replaceable : bool
+        Whether the response is data called `RESPONSE`, which a compiled model can exchange.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def build_pymc_model(spec: ModelSpec, design: Design) -> pm.Model:
             eta = eta + _group(spec, block)
         if design.offset is not None:
             eta = eta + design.offset
-        _likelihood(spec, design, eta)
+        _likelihood(spec, design, eta, replaceable)
     return model
 
 
@@ -164,7 +169,12 @@ def _lkj_cholesky(name: str, q: int, prior: Prior) -> Any:
     return pm.LKJCorr(name, n=q, eta=prior.eta)
 
 
-def _likelihood(spec: ModelSpec, design: Design, eta: Any) -> None:
+def response_values(spec: ModelSpec, design: Design) -> np.ndarray:
+    """Return the response as the PyMC model has it."""
+    return design.response.astype(np.int64) if spec.family.discrete else design.response
+
+
+def _likelihood(spec: ModelSpec, design: Design, eta: Any, replaceable: bool) -> None:
     family = spec.family
     shapes = {shape.name: _scalar(shape.name, spec.priors[shape.name]) for shape in spec.shapes}
     if design.se is not None:
@@ -174,7 +184,9 @@ def _likelihood(spec: ModelSpec, design: Design, eta: Any) -> None:
     else:
         mu = _INVERSE_LINKS[family.link.name](eta)
         distribution = _LIKELIHOODS[family.name](mu, design, **shapes)
-    y = design.response.astype(np.int64) if family.discrete else design.response
+    y = response_values(spec, design)
+    if replaceable:
+        y = pm.Data(RESPONSE, y)
     if design.weights is not None:  # a row of weight k counts as k rows
         pm.Potential("weighted_likelihood", pt.dot(design.weights, pm.logp(distribution, y)))
     else:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from helpers.elsewhere import read
 
 import hierlm as hl
 from hierlm import names
@@ -19,7 +20,11 @@ FOLDER = Path(__file__).parent.parent / "reference"
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference posterior and the model that it belongs to."""
+    """A reference posterior and the model that it belongs to.
+
+    `also` names further posteriors of the same model; `long` ones take minutes. Data called
+    "elsewhere" are not in hierlm.
+    """
 
     id: str
     dataset: str
@@ -27,15 +32,26 @@ class Reference:
     priors: dict[str, Any]
     family: str = "gaussian"
     options: dict[str, Any] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
+    long: bool = False
 
     def model(self) -> hl.Model:
         """Return the model."""
-        data = hl.load_dataset(self.dataset)
+        elsewhere = self.dataset.startswith("elsewhere ")
+        data = read(self.dataset.split()[1]) if elsewhere else hl.load_dataset(self.dataset)
+        if self.dataset == "elsewhere lexdec":
+            data = data[(data["RT"] < 7) & (data["Correct"] == "correct")]
         return hl.Model(self.formula, data, family=self.family, priors=self.priors)
 
-    def read(self) -> dict[str, Any]:
-        """Return the content of the file."""
-        return json.loads((FOLDER / f"{self.id}.json").read_text())
+    def expected(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the parameters and effects of each posterior."""
+        found = {}
+        for name in (self.id, *self.also):
+            content = json.loads((FOLDER / f"{name}.json").read_text())
+            rows = [*content["parameters"], *content["group_effects"]]
+            # rstanarm has variances beside the sds
+            found[name] = [row for row in rows if not row["variable"].startswith("Sigma[")]
+        return found
 
 
 _SLEEP = "Reaction ~ Days + (Days | Subject)"
@@ -54,6 +70,7 @@ REFERENCES = [
         "sleepstudy",
         _SLEEP,
         _SLEEP_PRIORS | _HALF_NORMAL | {"cor": "lkj(2)"},
+        also=("bayes_sleepstudy_lkj2_halfnormal",),
     ),
     Reference(
         "exact_sleepstudy_lkj1_exponential",
@@ -67,12 +84,14 @@ REFERENCES = [
             "sigma": "exponential(0.04)",
         },
         options={"target_accept": 0.95},
+        also=("bayes_sleepstudy_lkj1_exponential",),
     ),
     Reference(
         "exact_sleepstudy_uncorr_halfnormal",
         "sleepstudy",
         "Reaction ~ Days + (Days || Subject)",
         _SLEEP_PRIORS | _HALF_NORMAL,
+        also=("bayes_sleepstudy_uncorr_halfnormal",),
     ),
     Reference(
         "exact_dyestuff",
@@ -80,6 +99,7 @@ REFERENCES = [
         "Yield ~ 1 | Batch",
         {"Intercept": "normal(1500, 200)", "sd": "halfnormal(100)", "sigma": "halfnormal(100)"},
         options={"target_accept": 0.95, "draws": 4000},
+        also=("bayes_dyestuff",),
     ),
     Reference(
         "exact_dyestuff2",
@@ -87,6 +107,7 @@ REFERENCES = [
         "Yield ~ 1 + (1 | Batch)",
         {"Intercept": "normal(5, 10)", "sd": "halfnormal(5)", "sigma": "halfnormal(5)"},
         options={"target_accept": 0.99},
+        also=("bayes_dyestuff2",),
     ),
     Reference(
         "exact_eight_schools",
@@ -94,6 +115,7 @@ REFERENCES = [
         "y | se(sigma) ~ 1 + (1 | school)",
         {"Intercept": "normal(0, 5)", "sd": "halfcauchy(5)"},
         options={"target_accept": 0.99},
+        also=("bayes_eight_schools",),
     ),
     Reference(
         "exact_penicillin_crossed",
@@ -115,6 +137,7 @@ REFERENCES = [
         "p(incidence, size) ~ period + (1 | herd)",
         _POISSON,
         family="binomial",
+        also=("bayes_rstanarm_cbpp_binomial",),
     ),
     Reference(
         "bayes_epilepsy_poisson_patient_obs",
@@ -123,6 +146,7 @@ REFERENCES = [
         _POISSON,
         family="poisson",
         options={"draws": 8000},
+        also=("bayes_rstanarm_epilepsy_poisson_patient_obs",),
     ),
     Reference(
         "bayes_radon_slope_uranium",
@@ -140,25 +164,63 @@ REFERENCES = [
         | {"cor": "lkj(2)", "sigma": "halfnormal(5)"},
         options={"target_accept": 0.99},
     ),
+    Reference(
+        "bayes_clark_ris",
+        "clark_ris",
+        "y ~ x + (x | clus)",
+        {"Intercept": "normal(0, 10)", "x": "normal(0, 10)", "sd": "exponential(1)"}
+        | {"cor": "lkj(1)", "sigma": "exponential(1)"},
+        long=True,
+    ),
+    Reference(
+        "bayes_arabidopsis_negbinomial",
+        "Arabidopsis",
+        "total.fruits ~ C(nutrient) * T(amd, 'unclipped') + C(rack) + status + (1 | popu + gen)",
+        _POISSON | {"alpha": "exponential(1)"},
+        family="negbinomial",
+        long=True,
+    ),
+    Reference(
+        "bayes_grouseticks_poisson",
+        "grouseticks",
+        "TICKS ~ YEAR + I(cHEIGHT / 100) + (1 | BROOD + INDEX + LOCATION)",
+        _POISSON | {"I(cHEIGHT / 100)": "normal(0, 5)"},
+        family="poisson",
+        long=True,
+    ),
+    Reference(
+        "bayes_lexdec_slope_crossed",
+        "elsewhere lexdec",
+        "RT ~ I((Trial - 100) / 50) + (I((Trial - 100) / 50) | Subject) + (1 | Word)",
+        {"Intercept": "normal(6, 1)", "beta": "normal(0, 0.5)", "sd": "exponential(5)"}
+        | {"cor": "lkj(2)", "sigma": "exponential(5)"},
+        long=True,
+    ),
 ]
 
 BY_ID = {reference.id: reference for reference in REFERENCES}
 
 
 def plain(coef: str) -> str:
-    """Return a coefficient as R writes it: ``zBase:Trt1`` for ``zBase:Trt[1]``.
+    """Return a coefficient as R and the references call it: ``zBase:Trt1`` for ``zBase:Trt[1]``.
 
     Examples
     --------
     >>> plain("zBase:Trt[1]")
     'zBase:Trt1'
     """
-    return re.sub(r"[\[\]]", "", coef)
+    coef = re.sub(r"[CT]\((\w+)[^)]*\)", r"\1", coef)
+    return _RENAMED.get(coef) or re.sub(r"[\[\]]", "", coef)
+
+
+_RENAMED = {"I(cHEIGHT / 100)": "cH100", "I((Trial - 100) / 50)": "trial_s"}
 
 
 def draws(model: hl.Model, idata: xr.DataTree, variable: str) -> np.ndarray:
     """Return draws, of shape (chains, draws), of a parameter under its brms name."""
     spec, posterior = model.spec, idata["posterior"]
+    variable = re.sub(r"^b\[\((\w+)\) (\w+):(.+)\]$", r"r_\2[\3,\1]", variable)  # rstanarm's
+    variable = {"shape": "alpha"}.get(variable, variable)
     if variable.startswith("b_"):
         by_name = {plain(coef): coef for coef in spec.coefs}
         return posterior[names.BETA].sel({names.COEF: by_name[variable[2:]]}).to_numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,8 +51,6 @@ def design(family: str) -> dict[str, Any]:
     }
 
 
-SMALL = {"Intercept": "normal(0, 1)", "x": "normal(0, 1)", "sd": "halfnormal(0.7)"}
-
 STRUCTURES = {
     "one factor": Cell("y ~ x + (1 | g)"),
     "slope": Cell(
@@ -63,13 +62,35 @@ STRUCTURES = {
     "three coefficients": Cell("y ~ x + w + (x + w | g)", {"sd": "halfnormal(1)"}),
 }
 
+SMALL = {"Intercept": "normal(0, 1)", "x": "normal(0, 1)", "sd": "halfnormal(0.7)"}
+
 FAMILIES = {
-    "student": Cell("y ~ x + (1 | g)", SMALL, "student"),
-    "lognormal": Cell("y ~ x + (1 | g)", SMALL, "lognormal"),
-    "gamma": Cell("y ~ x + (1 | g)", SMALL, "gamma"),
-    "beta": Cell("y ~ x + (1 | g)", SMALL, "beta"),
-    "bernoulli": Cell("y ~ x + (1 | g)", SMALL, "bernoulli"),
-    "binomial": Cell("p(y, size) ~ x + (1 | g)", SMALL, "binomial"),
-    "poisson": Cell("y ~ x + (1 | g)", SMALL, "poisson"),
-    "negbinomial": Cell("y ~ x + (1 | g)", SMALL, "negbinomial"),
+    "student": "y",
+    "lognormal": "y",
+    "gamma": "y",
+    "beta": "y",
+    "bernoulli": "y",
+    "binomial": "p(y, size)",
+    "poisson": "y",
+    "negbinomial": "y",
 }
+
+PREDICTORS = {
+    "one factor": ("x + (1 | g)", {}),
+    "slope": ("x + (x | g)", {"cor": "lkj(1.5)"}),
+    "crossed": ("x + (1 | g) + (1 | h)", {}),
+}
+
+
+def of_families(replications: int, structures: Iterable[str] = PREDICTORS) -> dict[str, Cell]:
+    """Every family with every one of the structures."""
+    return {
+        f"{family}, {structure}": Cell(
+            f"{response} ~ {PREDICTORS[structure][0]}",
+            SMALL | PREDICTORS[structure][1],
+            family,
+            replications,
+        )
+        for structure in structures
+        for family, response in FAMILIES.items()
+    }
