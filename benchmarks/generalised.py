@@ -1,14 +1,15 @@
-"""The whitened engine against the PyMC engine, and against Bambi where there is one.
+"""The whitened engine against the PyMC engine, and against Bambi and rstanarm where there are any.
 
-    python benchmarks/generalised.py [--bambi PYTHON] [--json FILE] [--repeats 3] [--rows]
-                                     [--only CASES] [--engines whitened,pymc]
+    python benchmarks/generalised.py [--bambi PYTHON] [--rstanarm] [--json FILE] [--repeats 3]
+                                     [--rows] [--only CASES] [--engines whitened,pymc]
 
 PYTHON is the interpreter of an environment that has bambi>=0.21 (it pins an older formulae, so it
-cannot share hierlm's). All run 4 chains of 1000 draws on two cores with the warm-up that is their
-default. "sampling" is the seconds of NUTS, warm-up included; ESS is the least bulk ESS over
-coefficients and sds, and over all effects too. Times are seconds of one machine and one run, so
-read the ratios. ``--rows`` measures the row pass instead, in processor time; ``--large`` fits
-200,000 Bernoulli rows x 5 predictors x 2,000 levels with a varying slope, 4 x 500 draws.
+cannot share hierlm's); ``--rstanarm`` wants ``Rscript`` on the path. All run 4 chains of 1000 draws
+on two cores with the warm-up that is their default. "sampling" is the seconds of NUTS, warm-up
+included; ESS is the least bulk ESS over coefficients and sds, and over all effects too. Times are
+seconds of one machine and one run, so read the ratios. ``--rows`` measures the row pass instead, in
+processor time; ``--large`` fits 200,000 Bernoulli rows x 5 predictors x 2,000 levels with a varying
+slope, 4 x 500 draws.
 """
 
 from __future__ import annotations
@@ -76,6 +77,22 @@ posterior = idata["posterior"] if hasattr(idata, "children") else idata.posterio
 sampling = posterior.attrs.get("sampling_time") or idata.attrs.get("sampling_time")
 """
 
+RSTANARM = """
+suppressMessages({library(rstanarm); library(rstan)})
+arguments <- commandArgs(TRUE)
+data <- read.csv(arguments[1])
+for (name in strsplit(arguments[5], ",")[[1]]) data[[name]] <- factor(data[[name]])
+family <- list(bernoulli = binomial(), binomial = binomial(), poisson = poisson(),
+               negbinomial = neg_binomial_2())[[arguments[3]]]
+fit <- stan_glmer(as.formula(arguments[2]), data, family = family, chains = 4, iter = 2000,
+                  cores = 2, seed = as.integer(arguments[4]), refresh = 0)
+draws <- as.array(fit)
+draws <- draws[, , !grepl("^b\\\\[|log-posterior|mean_PPD", dimnames(draws)[[3]])]
+ess <- min(apply(draws, 3, ess_bulk))
+divergences <- sum(get_divergent_iterations(fit$stanfit))
+cat(ess, divergences, sum(get_elapsed_time(fit$stanfit)) / 2, "\\n")
+"""
+
 # Bambi calls the effects of levels "1|g" and their sds "1|g_sigma".
 ESS = """
 import numpy as np
@@ -125,6 +142,31 @@ def run(python: str, engine: str, case: str, seed: int) -> dict[str, Any] | None
             print(done.stderr[-400:], file=sys.stderr)
             return None
         return json.loads(done.stdout.splitlines()[-1]) | {"process": time.perf_counter() - began}
+
+
+def run_rstanarm(case: str, seed: int) -> dict[str, Any] | None:
+    """Fit with rstanarm; None where it fails."""
+    dataset, formula, family = CASES[case]
+    data = table_of(dataset)
+    formula = formula.replace("p(incidence, size)", "cbind(incidence, size - incidence)")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "data.csv"
+        data.to_csv(path, index=False)
+        began = time.perf_counter()
+        texts = ",".join(_texts(data))
+        done = subprocess.run(
+            ["Rscript", "-e", RSTANARM, str(path), formula, family, str(seed), texts],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            print(done.stderr[-400:], file=sys.stderr)
+            return None
+        ess, divergences, sampling = map(float, done.stdout.split()[-3:])
+        process = time.perf_counter() - began
+    return {
+        "ess": ess, "ess_all": float("nan"), "sampling": sampling, "divergences": divergences,
+        "process": process,
+    }  # fmt: skip
 
 
 def _texts(data: Any) -> list[str]:
@@ -199,6 +241,7 @@ def main() -> None:
     """Run all cases and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bambi")
+    parser.add_argument("--rstanarm", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--rows", action="store_true")
@@ -211,9 +254,15 @@ def main() -> None:
         return
     rows = []
     for case in args.only.split(","):
-        for engine in [*args.engines.split(","), *(["bambi"] if args.bambi else [])]:
+        others = [*(["bambi"] if args.bambi else []), *(["rstanarm"] if args.rstanarm else [])]
+        for engine in [*args.engines.split(","), *others]:
             python = args.bambi if engine == "bambi" else sys.executable
-            runs = [run(python, engine, case, seed) for seed in range(1, args.repeats + 1)]
+            runs = [
+                run_rstanarm(case, seed)
+                if engine == "rstanarm"
+                else run(python, engine, case, seed)
+                for seed in range(1, args.repeats + 1)
+            ]
             found = [one for one in runs if one is not None]
             if not found:
                 print(f"{case:12s} {engine:9s} cannot take the model", flush=True)

@@ -67,7 +67,7 @@ class LaplaceEngine(Engine):
         with threadpool_limits(1, "blas"):  # many small factorisations: threads would only wait
             task: Task = target(spec, design, settings)
             clock.lap("preparation_time")
-            task.compile()
+            task.load_code()
             clock.lap("compile_time")
             count = max(_LEAST, task.per_draw * settings.chains * settings.draws)
             points, ratios, plain = _proposed(task, count, settings.seed)
@@ -125,7 +125,7 @@ class Task(ABC):
     ) -> None: ...
 
     @abstractmethod
-    def compile(self) -> None:
+    def load_code(self) -> None:
         """Load or compile machine code, by calling it once."""
 
     @abstractmethod

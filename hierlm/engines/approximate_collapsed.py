@@ -35,7 +35,7 @@ class Target(Task):
         self.packed = pack(spec, products, fold=False)
         self._climbed = density_of(self.packed)
 
-    def compile(self) -> None:
+    def load_code(self) -> None:
         """Load or compile machine code, by calling it once."""
         start = self.packed.start
         self.density(start)

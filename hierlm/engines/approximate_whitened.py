@@ -57,7 +57,7 @@ class Target(Task):
         self.width = self.factor[0] * self.factor[1]
         self.center = np.zeros(len(whitening.h) - self.width)
 
-    def compile(self) -> None:
+    def load_code(self) -> None:
         """Load or compile machine code, by calling it once."""
         points, _ = self._weigh(self.white.start[None], np.random.default_rng(0))
         self._slopes(points)

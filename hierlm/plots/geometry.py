@@ -79,7 +79,7 @@ def within(core: Array, others: Array) -> tuple[Array, NDArray[np.bool_]]:
     Examples
     --------
     >>> ends, beyond = within(np.array([[0.0], [1.0]]), np.array([[1.5], [-40.0]]))
-    >>> ends.ravel().tolist(), beyond.tolist()
+    >>> ends.ravel().round(3).tolist(), beyond.tolist()
     ([-0.075, 1.575], [False, True])
     """
     low, high = core.min(axis=0), core.max(axis=0)

@@ -84,7 +84,9 @@ def as_prior(value: object) -> Prior:
         except OverflowError:  # an int without bounds
             number = np.inf
         if not np.isfinite(number):
-            raise PriorError(f"a number that fixes a parameter must be finite; came {value}.")
+            raise PriorError(
+                f"a number that fixes a parameter must be finite; came {str(value)[:20]}."
+            )
         return values.Fixed(number)
     hint = ""
     if isinstance(value, type) and issubclass(value, Prior):

@@ -93,8 +93,8 @@ class Comparison(Posterior):
         Examples
         --------
         >>> import hierlm as hl
-        >>> fit = hl.fit("Yield ~ 1 + (1 | Batch)", hl.load_dataset("Dyestuff"), draws=500,
-        ...              seed=1, progress=False)
+        >>> fit = hl.fit("Yield ~ 1 + (1 | Batch)", hl.load_dataset("Dyestuff"), seed=2,
+        ...              progress=False)
         >>> result = fit.loo(unit="Batch")
         >>> result.elpd_i.sizes["Batch"], result.integrated
         (6, ('Batch',))

@@ -69,7 +69,7 @@ class Hypothesis(Posterior):
                                                    post_prob          method
         hypothesis...
         Days > 5                                         1.0  posterior odds
-        cor_Subject = 0                                  0.6   Savage-Dickey
+        cor_Subject = 0                                  0...   Savage-Dickey
         r_Subject[308,Days] > r_Subject[309,Days]        1.0  posterior odds
         """
         interval = Interval(ci_prob, ci_kind)

@@ -27,7 +27,7 @@ def _params(references: Iterable[Reference]) -> list[Any]:
 
 SHORT = _params(r for r in REFERENCES if not r.long)  # minutes are hours with this engine
 GAUSSIAN = _params(r for r in REFERENCES if r.family == "gaussian")
-WITHOUT_SE = _params(r for r in REFERENCES if "se(" not in r.formula)
+EVERY = _params(REFERENCES)
 
 
 @pytest.mark.parametrize("reference", SHORT)
@@ -41,7 +41,7 @@ def test_the_collapsed_engine_equals_the_reference(reference: Reference) -> None
     assert fit.convergence.ess_bulk.value > 2500  # of 16,000
 
 
-@pytest.mark.parametrize("reference", WITHOUT_SE)
+@pytest.mark.parametrize("reference", EVERY)
 def test_the_whitened_engine_equals_the_reference(reference: Reference) -> None:
     fit = _check(reference, engine="whitened", draws=4000, target_accept=0.95)
     assert fit.convergence.ess_bulk.value > 2500  # of 16,000
