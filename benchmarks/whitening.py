@@ -21,7 +21,7 @@ from arviz_stats.base import array_stats
 from scipy.linalg import cho_factor, solve_triangular
 
 import hierlm as hl
-from hierlm.engines.laplace import Whitened, _Marginal, whiten
+from hierlm.engines.laplace import Whitened, Marginal, whiten
 from hierlm.kernels.rows import row_gradient
 from hierlm.kernels.whitened import coefficient_priors, expand, log_density_at
 
@@ -79,7 +79,7 @@ def expanded(w: Whitened, x: np.ndarray) -> np.ndarray:
     return out[0]
 
 
-def fixed(w: Whitened, marginal: _Marginal) -> tuple[Any, Any]:
+def fixed(w: Whitened, marginal: Marginal) -> tuple[Any, Any]:
     """Return the density in coordinates whitened at the mode, in the scale of the effects."""
     J, rows, priors = int(marginal.levels[0]), w.rows, w.whitening.priors
     mode = marginal.mode(w.start)
@@ -120,7 +120,7 @@ def main() -> None:
     for name, data in regimes().items():
         model = hl.Model("y ~ x + (1 | g)", data, family="bernoulli")
         w = whiten(model.spec, model.design)
-        marginal = _Marginal(
+        marginal = Marginal(
             model.spec, model.design, w.rows, w.layout, w.columns, w.order, w.whitening.priors
         )
         noncentered = replace(w, whitening=marginal.whitening(w.start, None))

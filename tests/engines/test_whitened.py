@@ -126,7 +126,7 @@ IDS = [f"{formula} {family} {link or ''} {priors or ''}" for formula, family, li
 def _natural(model: hl.Model, w: Whitened, x: np.ndarray) -> dict[str, np.ndarray]:
     """Return parameters, effects and coefficients at coordinates x, in canonical names."""
     spec, d = model.spec, len(w.start)
-    marginal = laplace._Marginal.__new__(laplace._Marginal)
+    marginal = laplace.Marginal.__new__(laplace.Marginal)
     marginal.layout = w.layout
     T, shapes = marginal.unpacked(x[:d])
     b = np.empty((1, len(w.whitening.h)))
