@@ -21,7 +21,7 @@ from arviz_stats.base import array_stats
 from scipy.linalg import cho_factor, solve_triangular
 
 import hierlm as hl
-from hierlm.engines.laplace import Whitened, Marginal, whiten
+from hierlm.engines.laplace import Marginal, Whitened, whiten
 from hierlm.kernels.rows import row_gradient
 from hierlm.kernels.whitened import coefficient_priors, expand, log_density_at
 
