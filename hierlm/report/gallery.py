@@ -13,7 +13,8 @@ from hierlm.report.pictures import picture
 from hierlm.report.source import Source
 from hierlm.summaries import draws_of
 
-_PANELS = 24  # levels with a panel of their own; of more, evenly spaced ones
+_PANELS = 20  # levels that have a panel each
+_OF_MORE = 12  # panels where there are more levels, evenly spaced
 _FACTORS = 3  # with pictures; a page with more is not read
 
 
@@ -73,9 +74,9 @@ def _some_levels(source: Source, block: GroupBlock) -> tuple[list[str] | None, s
         return None, ""
     means = draws_of(source.idata, names.effects(block.factor))[:, 0].mean(axis=-1)
     order = np.argsort(means, kind="stable")
-    places = np.linspace(0, block.n_levels - 1, _PANELS).astype(int)
+    places = np.linspace(0, block.n_levels - 1, _OF_MORE).astype(int)
     said = (
-        f": {_PANELS} of {block.n_levels:,}, evenly spaced from the lowest effect of "
+        f": {_OF_MORE} of {block.n_levels:,}, evenly spaced from the lowest effect of "
         f"{block.coefs[0]} to the highest"
     )
     return [block.levels[k] for k in order[places]], said
