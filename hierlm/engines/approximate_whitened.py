@@ -43,7 +43,7 @@ class Target(Task):
 
     def __init__(self, spec: ModelSpec, design: Design, settings: Settings) -> None:
         self.spec, self.settings = spec, settings
-        self.white = whiten(spec, design, fold=False)
+        self.white = whiten(spec, design)
         if self.white.failure:
             raise no_approximation(self.white.failure, "whitened")
         if len(self.white.whitening.stretch):

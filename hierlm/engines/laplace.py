@@ -73,21 +73,19 @@ class Whitened:
     marginal: Marginal
 
 
-def whiten(spec: ModelSpec, design: Design, *, fold: bool = True) -> Whitened:
+def whiten(spec: ModelSpec, design: Design) -> Whitened:
     """Prepare the whitened density of a model.
 
     Parameters
     ----------
     spec : ModelSpec
     design : Design of n rows
-    fold : bool
-        Whether sds of effects may be folded at zero, where there are then two of every mode.
     """
     sizes = [len(g.levels.labels) * len(g.coefs) for g in spec.groups]
     order = tuple(sorted(range(len(sizes)), key=lambda k: -sizes[k]))
     columns = Columns.of(spec)
     rows = pack_rows(spec, design, columns, order)
-    layout, start = _layout(spec, design, order, columns, fold)
+    layout, start = _layout(spec, design, order, columns)
     priors = [prior_row(spec.priors[columns.keys[k]]) for k in columns.free]
     problem = Marginal(spec, design, rows, layout, columns, order, np.array(priors))
     failure = ""
@@ -210,7 +208,7 @@ def _row_cost(rows: Rows) -> float:
 
 
 def _layout(
-    spec: ModelSpec, design: Design, order: tuple[int, ...], columns: Columns, fold: bool
+    spec: ModelSpec, design: Design, order: tuple[int, ...], columns: Columns
 ) -> tuple[Layout, Array]:
     groups, blocks = [spec.groups[k] for k in order], [design.blocks[k] for k in order]
     q = max([len(g.coefs) for g in groups], default=1)
@@ -219,13 +217,11 @@ def _layout(
     location, unit = spec.family.location_scale(
         design.response, design.trials, design.weights, design.offset
     )
-    scalars = Scalars(fold=fold)
+    scalars = Scalars()
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.square(blocks[k].Z).mean(axis=0))
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):
-            guess = unit / (sizes[a] or 1.0)
-            rows = len(blocks[k].Z) / len(group.levels.labels)
-            sd_at[k, a] = scalars.place_sd(prior, 0.5 * guess, guess / np.sqrt(rows))
+            sd_at[k, a] = scalars.place(prior, 0.5 * unit / (sizes[a] or 1.0))
             sd_fixed[k, a] = fixed_value(prior)
     spread = spec.family.shape_scale(design.response, design.weights, design.offset)
     known: list[Prior] = [] if design.se is None else [Fixed(1.0)]

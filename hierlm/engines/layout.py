@@ -23,16 +23,9 @@ Array = NDArray[np.float64]
 
 
 class Scalars:
-    """The scalar coordinates while they are laid out: a row of the prior and a start for each.
+    """The scalar coordinates while they are laid out: a row of the prior and a start for each."""
 
-    Parameters
-    ----------
-    fold : bool
-        Whether sds of effects may be folded at zero.
-    """
-
-    def __init__(self, *, fold: bool = True) -> None:
-        self._fold = fold
+    def __init__(self) -> None:
         self.rows: list[Array] = []
         self.start: list[float] = []
 
@@ -53,9 +46,7 @@ class Scalars:
             Below about this the rows cannot tell the sd from zero. Its coordinate is folded there
             where the prior has a density at zero (see `hierlm.kernels.transforms`).
         """
-        if not self._fold or not isinstance(
-            prior, HalfNormal | HalfStudentT | HalfCauchy | Exponential
-        ):
+        if not isinstance(prior, HalfNormal | HalfStudentT | HalfCauchy | Exponential):
             return self.place(prior, guess)
         row = prior_row(prior)
         row[4:7] = FOLDED, 0.0, unit

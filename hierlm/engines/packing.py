@@ -258,13 +258,16 @@ def _layout(
     sd_at = np.full((max(1, len(groups)), q), -1, np.int64)
     sd_fixed = np.zeros(sd_at.shape)
     spread = float(np.sqrt(problem.ee / max(problem.n, 1.0))) or 1.0
-    scalars = Scalars(fold=fold)
+    scalars = Scalars()
     for k, group in enumerate(groups):
         sizes = np.sqrt(np.einsum("jaa->a", products.factors[order[k]].ZZ) / problem.n)
         for a, prior in enumerate(spec.priors.group_sds(group.factor, group.coefs)):
             unit = spread / (sizes[a] or 1.0)
             rows = problem.n / len(products.factors[order[k]].ZZ)
-            sd_at[k, a] = scalars.place_sd(prior, 0.5 * unit, unit / np.sqrt(rows))
+            if fold:
+                sd_at[k, a] = scalars.place_sd(prior, 0.5 * unit, unit / np.sqrt(rows))
+            else:
+                sd_at[k, a] = scalars.place(prior, 0.5 * unit)
             sd_fixed[k, a] = fixed_value(prior)
     sigma = spec.priors["sigma"] if spec.shapes else Fixed(1.0)
     sigma_at = scalars.place(sigma, 0.8 * spread)

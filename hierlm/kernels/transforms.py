@@ -1,8 +1,8 @@
 r"""From real coordinates to parameters, and back for gradients.
 
 A positive parameter is the exponential of its coordinate, one on an interval a scaled logistic.
-The sd of a group's effects is folded: the rows see only the covariance, in which changing the sign
-of an sd changes that of its correlations, and LKJ does not see signs at all. So
+The sd of a group's effects may be folded: the rows see only the covariance, in which changing the
+sign of an sd changes that of its correlations, and LKJ does not see signs at all. So
 
 .. math:: \mathrm{sd} = |\tau|, \quad \tau = s \sinh x
 

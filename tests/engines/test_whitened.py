@@ -260,10 +260,10 @@ def test_large_factors_are_whitened_level_by_level(
     _check_gradient(w, x)
 
 
-@pytest.mark.parametrize("sd", [1e-5, -1e-11, 0.0])
+@pytest.mark.parametrize("sd", [-12.0, -25.0])
 @pytest.mark.parametrize("cor", [0.0, 4.0, -9.0])
 def test_the_boundary_is_finite(sd: float, cor: float) -> None:
-    """Sds near zero and at zero, correlations within 1e-3 and 1e-7 of one."""
+    """Sds of 1e-5 and 1e-11, correlations within 1e-3 and 1e-7 of one."""
     w = _whiten(_model("count ~ x + (x | g) + (w | h)", family="poisson"))
     x = _point(w, 4)
     x[: w.layout.sd_at.max() + 1] = sd
