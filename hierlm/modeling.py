@@ -11,6 +11,7 @@ import numpy as np
 from hierlm import storage
 from hierlm.building import build
 from hierlm.engines import settings
+from hierlm.engines.pymc import model_source
 from hierlm.errors import ConvergenceWarning, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
@@ -85,10 +86,14 @@ class Model(Unfitted):
         -------
         pymc.Model
             With the variables, dims and coords of the posterior.
-        """
-        from hierlm.engines.pymc_model import build_pymc_model  # PyMC takes a second to import
 
-        return build_pymc_model(self.spec, self.design)
+        Raises
+        ------
+        EngineError
+            If PyTensor has no folder for what it compiles.
+        """
+        built: pymc.Model = model_source().build_pymc_model(self.spec, self.design)
+        return built
 
     def fit(
         self,

@@ -51,7 +51,7 @@ class PymcEngine(Engine):
         check_size(spec, settings)
         started = time.perf_counter()
         # PyMC only exists from here on: whoever takes another engine never imports it.
-        build = importlib.import_module("hierlm.engines.pymc_model").build_pymc_model
+        build = model_source().build_pymc_model
         imported = time.perf_counter()
         model = build(spec, design)
         _check_free(model)
@@ -68,7 +68,7 @@ class PymcEngine(Engine):
     def prepare(self, spec: ModelSpec, design: Design) -> Sampler:
         """Compile once for many responses (see `Engine.prepare`)."""
         started = time.perf_counter()
-        source = importlib.import_module("hierlm.engines.pymc_model")
+        source = model_source()
         model = source.build_pymc_model(spec, design, replaceable=True)
         _check_free(model)
         compiled = _compile(model)
@@ -104,6 +104,26 @@ class PymcEngine(Engine):
         stats = arviz_statistics(raw["sample_stats"].to_dataset())
         attrs = {"engine": self.name, "sampler": settings.sampler, **times}
         return build_tree(spec, design, draws, stats, settings, attrs)
+
+
+def model_source() -> Any:
+    """Return the module `hierlm.engines.pymc_model`, which imports PyMC.
+
+    Raises
+    ------
+    EngineError
+        If PyTensor has no folder for what it compiles.
+    """
+    source = importlib.import_module("hierlm.engines.pymc_model")
+    try:
+        importlib.import_module("pytensor").config.compiledir  # noqa: B018  # made when it is read
+    except ValueError as error:
+        raise EngineError(
+            f"PyTensor, which runs PyMC's models, has no folder to compile in: {error}\n"
+            "  Set PYTENSOR_FLAGS=base_compiledir=FOLDER to one that can be written to, before "
+            "Python starts."
+        ) from error
+    return source
 
 
 def _check_free(model: pm.Model) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from helpers import scripts
 
@@ -50,6 +52,7 @@ async def cell():  # as a notebook runs it: the loop is running
 print("loop", asyncio.run(cell()) == (expected, expected))
 """
 )
+NOWHERE = {name: "/proc/nowhere" for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
 ENGINES = [
     ("collapsed", "gaussian"),
     ("whitened", "poisson"),
@@ -81,8 +84,16 @@ numba.core.caching.tempfile = types.SimpleNamespace(TemporaryFile=refuse)
 
 @pytest.mark.parametrize(("engine", "family"), ENGINES)
 def test_a_home_that_is_not_there(engine: str, family: str) -> None:
-    nowhere = {name: "/proc/nowhere" for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
-    assert scripts.run(ONE, engine, family, env=nowhere) == "True\n"
+    if engine == "pymc":  # PyTensor compiles nothing without a folder
+        with pytest.raises(AssertionError, match="Set PYTENSOR_FLAGS=base_compiledir=FOLDER"):
+            scripts.run(ONE, engine, family, env=NOWHERE)
+    else:
+        assert scripts.run(ONE, engine, family, env=NOWHERE) == "True\n"
+
+
+def test_another_folder_for_pytensor(tmp_path: Path) -> None:
+    flags = {"PYTENSOR_FLAGS": f"base_compiledir={tmp_path}"}
+    assert scripts.run(ONE, "pymc", "gaussian", env=NOWHERE | flags) == "True\n"
 
 
 def test_nowhere_to_keep_machine_code() -> None:
