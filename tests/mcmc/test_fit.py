@@ -93,8 +93,12 @@ def test_ctrl_c_stops_the_chains_and_returns_no_half_fit(
     original = nutpie.sample
 
     def interrupted(*args: object, **options: object) -> object:
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-        return original(*args, **options)
+        timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        try:
+            return original(*args, **options)
+        finally:
+            timer.cancel()  # a fit that failed must not stop the whole run
 
     monkeypatch.setattr(nutpie, "sample", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job has none
