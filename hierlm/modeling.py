@@ -164,7 +164,7 @@ class Model(Unfitted):
             tune=tune, target_accept=target_accept, sampler_options=dict(sampler_options or {})
         )
         if target_accept is None:
-            target_accept = choice.engine.default_target_accept
+            target_accept = choice.engine.target_accept(self.spec)
         chosen = settings(
             draws=draws,
             tune=choice.engine.default_tune if tune is None else tune,

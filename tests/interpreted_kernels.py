@@ -22,6 +22,7 @@ def plain(function: Callable[..., Any]) -> Callable[..., Any]:
 # What is written in instructions, as Python.
 GENERATED = {"_power_of_two": lambda k: math.ldexp(1.0, int(k))}
 
+
 def pytest_configure() -> None:
     """Put the decorators away; as a plugin's hook, so that collecting this file changes nothing."""
     for decorator in ("kernel", "inlined", "entry_point", "interpreted"):

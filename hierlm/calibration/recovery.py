@@ -75,7 +75,7 @@ class Study:
         truth = frame.attrs["parameters"]
         spec, design, _ = build(self.formula, frame, priors=self.priors, **kind)
         engine = choose_engine(spec, self.engine).engine
-        defaults = {"tune": engine.default_tune, "target_accept": engine.default_target_accept}
+        defaults = {"tune": engine.default_tune, "target_accept": engine.target_accept(spec)}
         chosen = settings(seed=rng, cores=1, progress=False, **defaults | dict(self.sampling))
         tree = engine.sample(spec, design, chosen)
         drawn = parameters(spec, posterior_values(spec, tree))

@@ -151,6 +151,10 @@ class Engine(ABC):
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""
 
+    def target_accept(self, spec: ModelSpec) -> float:
+        """Return the acceptance that steps are adapted to where none is given."""
+        return self.default_target_accept
+
     def plan(self, spec: ModelSpec) -> str:
         """Return how this engine goes about a model, and what that costs; empty where all alike."""
         return ""

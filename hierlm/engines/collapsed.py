@@ -18,10 +18,9 @@ from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
 from hierlm.engines.moments import EffectSummary
 from hierlm.engines.nesting import trailing_size
-from hierlm.engines.nuts import run_nutpie
+from hierlm.engines.nuts import run_native
 from hierlm.engines.plan import Plan
 from hierlm.engines.resources import MAX_TRAILING, Clock, check_size
-from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
 from hierlm.priors import Assigned, Fixed, Flat, Normal
 from hierlm.spec import ModelSpec
@@ -83,13 +82,11 @@ class CollapsedEngine(Engine):
         drawing = importlib.import_module("hierlm.engines.effects")
         list(drawing.draw_parts(spec, packed, packed.start[None], seed=0, cores=1))
         clock.lap("compile_time")
-        raw = run_nutpie(model, settings, cores=settings.cores)
+        coordinates, stats = run_native(model, settings)
         clock.lap("sampling_time")
-        coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
         posterior, effects = canonical(spec, packed, coordinates, settings)
         clock.lap("effects_time")
         attrs = {"engine": self.name, "sampler": "nutpie", **clock.laps}
-        stats = arviz_statistics(raw["sample_stats"].to_dataset())
         return build_tree(spec, design, posterior, stats, settings, attrs, effects)
 
 

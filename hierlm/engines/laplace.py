@@ -138,7 +138,8 @@ class Marginal:
         rows = self.rows
         if self.kept == 0:
             return rows
-        return rows._replace(X=rows.X[: self.p], offset=rows.offset + values @ rows.X[self.p :])
+        offset = rows.offset + values @ rows.X[self.p :]
+        return rows._replace(X=rows.X[: self.p], offset=offset, has_offset=1)
 
     def mode(self, x: Array) -> Mode:
         """Return the mode of the effects; the next search begins where this one ended."""

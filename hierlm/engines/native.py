@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nutpie import _lib
 from nutpie.sample import CompiledModel
 
-COORDINATES = "x"
+from hierlm.engines.nuts import COORDINATES
 
 
 @dataclass(frozen=True)

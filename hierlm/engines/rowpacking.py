@@ -11,7 +11,7 @@ from scipy import special
 from hierlm import names
 from hierlm.design import Design
 from hierlm.kernels.likelihood import KINDS
-from hierlm.kernels.rows import Rows
+from hierlm.kernels.rows import CHUNK, Rows
 from hierlm.priors import Fixed, Flat, Prior, ScalarPrior
 from hierlm.spec import ModelSpec
 
@@ -109,22 +109,52 @@ def pack_rows(spec: ModelSpec, design: Design, columns: Columns, order: tuple[in
     sizes = [b.n_coefs for b in blocks]
     begins = np.cumsum([0, *(b.n_levels * b.n_coefs for b in blocks)])
     at = [begins[k] + sizes[k] * codes[k][picked] for k in range(len(blocks))]
+    has_runs, run_end, run_at, first_run = _runs(at, len(picked))
+    X = np.ascontiguousarray(covariates[:, :p].T)
     Z = np.ascontiguousarray(covariates[:, p:-1].T)
     return Rows(
         kind=KINDS[name, spec.family.link.name],
         data=data,
         offset=np.ascontiguousarray(covariates[:, -1]),
-        X=np.ascontiguousarray(covariates[:, :p].T),
+        has_offset=int(np.any(covariates[:, -1])),
+        X=X,
+        is_one=np.array([np.all(x == 1.0) for x in X], np.int64),
         Z=Z,
         factor=np.repeat(np.arange(len(blocks)), sizes).astype(np.int64),
         coef=np.concatenate([np.zeros(0), *(np.arange(q) for q in sizes)]).astype(np.int64),
-        is_one=np.array([np.all(z == 1.0) for z in Z], np.int64),
+        twin=np.array([_twin(z, X[: len(columns.free)]) for z in Z], np.int64),
         at=np.array(at, np.int64).reshape(len(blocks), len(picked)),
-        has_runs=np.array([4 * np.count_nonzero(np.diff(a)) < len(a) for a in at], np.int64),
+        has_runs=has_runs,
+        run_end=run_end,
+        run_at=run_at,
+        first_run=first_run,
         beta_at=int(begins[-1]),
         table=table,
         constant=constant,
     )
+
+
+def _twin(z: Array, X: Array) -> int:
+    """Return which row of X equals z, or -1."""
+    return next((c for c, x in enumerate(X) if np.array_equal(x, z)), -1)
+
+
+def _runs(at: list[Index], n: int) -> tuple[Index, Index, Index, Index]:
+    """Return which factors have long runs of equal values; their ends, values and first in chunks.
+
+    Those without have arrays of zeros.
+    """
+    ends = [np.append(np.flatnonzero(np.diff(a)) + 1, n) for a in at]
+    has_runs = np.array([4 * len(one) < n for one in ends], np.int64)
+    width = max([len(one) for one, use in zip(ends, has_runs, strict=True) if use], default=0)
+    run_end, run_at = np.zeros((2, len(at), width), np.int64)
+    starts = np.arange(0, n, CHUNK)
+    first_run = np.zeros((len(at), len(starts)), np.int64)
+    for k in np.flatnonzero(has_runs):
+        run_end[k, : len(ends[k])] = ends[k]
+        run_at[k, : len(ends[k])] = at[k][ends[k] - 1]
+        first_run[k] = np.searchsorted(ends[k], starts, side="right")
+    return has_runs, run_end, run_at, first_run
 
 
 def _groups(

@@ -24,6 +24,11 @@ _KEPT = (
 )
 
 
+def is_kept(name: str) -> bool:
+    """Return whether a statistic, in a sampler's words, is one of those that are kept."""
+    return _STATISTICS.get(name, name) in _KEPT
+
+
 def arviz_statistics(stats: xr.Dataset) -> xr.Dataset:
     """Return the statistics that samplers share, in ArviZ's names."""
     renamed = stats.rename({old: new for old, new in _STATISTICS.items() if old in stats})

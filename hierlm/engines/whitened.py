@@ -17,9 +17,8 @@ from threadpoolctl import threadpool_limits
 from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.base import Engine, Settings
-from hierlm.engines.nuts import run_nutpie
+from hierlm.engines.nuts import run_native
 from hierlm.engines.resources import Clock, check_size
-from hierlm.engines.statistics import arviz_statistics
 from hierlm.engines.tree import build_tree
 from hierlm.errors import EngineError, HierlmWarning, warn
 from hierlm.priors import Fixed
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_MANY = 1_000  # effects
 _HALVINGS = 20  # of the distance from the mode, for a start
 
 
@@ -38,9 +38,10 @@ class WhitenedEngine(Engine):
     """Sample effects in whitened coordinates; for generalised models."""
 
     name = "whitened"
-    default_tune = 300
-    warm_tune = 300  # it begins anew
+    default_tune = 200
+    warm_tune = 200  # it begins anew
     default_target_accept = 0.9
+    large_target_accept = 0.8  # of many effects: their number alone makes the steps small
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why this engine cannot take a model, or None when it can."""
@@ -50,6 +51,11 @@ class WhitenedEngine(Engine):
         if not spec.groups and all(isinstance(item.prior, Fixed) for item in spec.priors):
             return "every parameter is fixed"
         return None
+
+    def target_accept(self, spec: ModelSpec) -> float:
+        """Return the acceptance to adapt to; less where steps are small anyhow."""
+        effects = sum(len(group.levels.labels) * len(group.coefs) for group in spec.groups)
+        return self.large_target_accept if effects > _MANY else self.default_target_accept
 
     def sample(
         self, spec: ModelSpec, design: Design | CrossProducts, settings: Settings
@@ -74,14 +80,12 @@ class WhitenedEngine(Engine):
         clock.lap("preparation_time")
         model = _nutpie_model(whitened)
         clock.lap("compile_time")
-        raw = run_nutpie(model, settings, cores=settings.cores)
+        coordinates, stats = run_native(model, settings)
         clock.lap("sampling_time")
-        coordinates = raw["posterior"]["x"].transpose("chain", "draw", ...).to_numpy()
         posterior = canonical(spec, whitened, coordinates)
         clock.lap("effects_time")
         coords = "non-centered" if whitened.failure else "whitened"
         attrs = {"engine": self.name, "sampler": "nutpie", "coordinates": coords, **clock.laps}
-        stats = arviz_statistics(raw["sample_stats"].to_dataset())
         return build_tree(spec, design, posterior, stats, settings, attrs)
 
 
@@ -96,7 +100,8 @@ def _nutpie_model(whitened: Whitened) -> Any:
 
     def start(seed: Any) -> Array:
         rng = np.random.default_rng(seed)
-        step = np.concatenate([rng.uniform(-0.3, 0.3, d), rng.normal(0, 0.7, N)])
+        # nutpie's first scales are one over the gradient, which is the noise itself: of size one
+        step = np.concatenate([rng.uniform(-0.3, 0.3, d), rng.choice([-1.0, 1.0], N)])
         for _ in range(_HALVINGS):  # with some links there are points without a density
             if np.isfinite(kernels.evaluate(density, table, mode + step)[0]):
                 break

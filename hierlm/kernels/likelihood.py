@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hierlm.compiling import kernel
-from hierlm.kernels.elementary import digamma, exponential, log_one_plus
+from hierlm.kernels.elementary import digamma, exponential, logistic
 
 Array = NDArray[np.float64]
 
@@ -143,12 +143,10 @@ def binomial_logit(eta: Array, s: Array, f: Array, slope: Array) -> float:
     """Return s eta - (s + f) log(1 + e^eta), summed."""
     total = 0.0
     for i in range(eta.shape[0]):
-        x = eta[i]
-        e = exponential(-abs(x))
-        q = 1.0 / (1.0 + e)
+        softplus, p = logistic(eta[i])
         trials = s[i] + f[i]
-        total += s[i] * x - trials * (max(x, 0.0) + log_one_plus(e))
-        slope[i] = s[i] - trials * (q if x >= 0.0 else e * q)
+        total += s[i] * eta[i] - trials * softplus
+        slope[i] = s[i] - trials * p
     return total
 
 
@@ -217,11 +215,9 @@ def negbinomial_log(
     total, dalpha, log_alpha = 0.0, 0.0, math.log(alpha)
     for i in range(eta.shape[0]):
         z = eta[i] - log_alpha
-        e = exponential(-abs(z))
-        q = 1.0 / (1.0 + e)
-        softplus = max(z, 0.0) + log_one_plus(e)
+        softplus, p = logistic(z)
         total += w[i] * (y[i] * z - (y[i] + alpha) * softplus)
-        slope[i] = w[i] * (y[i] - (y[i] + alpha) * (q if z >= 0.0 else e * q))
+        slope[i] = w[i] * (y[i] - (y[i] + alpha) * p)
         dalpha -= w[i] * softplus + slope[i] / alpha
     dshapes[0] += dalpha
     return total

@@ -22,6 +22,15 @@ def dot(x: Array, y: Array) -> float:
 
 
 @kernel
+def sum_up(x: Array) -> float:
+    """Return the sum of a vector."""
+    total = 0.0
+    for j in range(x.shape[0]):
+        total += x[j]
+    return total
+
+
+@kernel
 def factor_levels(ZZ: Array, T: Array, s2: float, L: Array) -> float:
     """Write the Cholesky factors of A_j = I + T'Z_j'Z_j T / sigma^2; return the log of |A|."""
     q, J = L.shape[0], L.shape[2]

@@ -30,15 +30,16 @@ from hierlm.kernels.table import (
 from hierlm.kernels.whitened import log_posterior
 from hierlm.kernels.whitening import Whitening
 
-_ROWS_ROWS, _WHITENING_ROWS = 13, 20
+_ROWS_ROWS, _WHITENING_ROWS = 18, 20
 
 
 @inlined
 def _rows(t: Table) -> Rows:
     return Rows(
-        t[0, 0], matrix(t[1]), vector(t[2]), matrix(t[3]), matrix(t[4]), codes(t[5]),
-        codes(t[6]), codes(t[7]), code_matrix(t[8]), codes(t[9]), t[10, 0], matrix(t[11]),
-        number(t[12]),
+        t[0, 0], matrix(t[1]), vector(t[2]), t[3, 0], matrix(t[4]), codes(t[5]), matrix(t[6]),
+        codes(t[7]), codes(t[8]), codes(t[9]), code_matrix(t[10]), codes(t[11]),
+        code_matrix(t[12]), code_matrix(t[13]), code_matrix(t[14]), t[15, 0], matrix(t[16]),
+        number(t[17]),
     )  # fmt: skip
 
 

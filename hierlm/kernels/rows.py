@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from hierlm.compiling import entry_point, kernel
 from hierlm.kernels.likelihood import chunk_density, shape_density
-from hierlm.kernels.linear import dot
+from hierlm.kernels.linear import dot, sum_up
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -33,37 +33,60 @@ class Rows(NamedTuple):
     kind: int  # see `hierlm.kernels.likelihood`
     data: Array  # (3, n) what the likelihood needs of the response
     offset: Array  # (n,)
+    has_offset: int  # whether any is not zero
     X: Array  # (p, n)
+    is_one: Index  # (p,) whether the column is all ones
     Z: Array  # (z, n) columns of all factors, the first factor's first
     factor: Index  # (z,) factor of each
     coef: Index  # (z,) its coefficient within the factor
-    is_one: Index  # (z,) whether the column is all ones
+    twin: Index  # (z,) column of X that is the same, or -1: memory is what takes time
     at: Index  # (factors, n) where in b the effects of the row's level begin
     has_runs: Index  # (factors,) whether neighbouring rows mostly share the level
+    run_end: Index  # (factors, R) where each run of rows that share a level ends
+    run_at: Index  # (factors, R) where in b the effects of its level begin
+    first_run: Index  # (factors, chunks) which run the first row of each chunk is in
     beta_at: int  # where in b the coefficients begin
     table: Array  # (2, D) distinct responses and how many rows have them
     constant: float  # terms of the log density that no parameter changes
 
 
 @kernel
+def column(rows: Rows, c: int, start: int, end: int) -> tuple[Array, bool]:
+    """Return a column of Z from `start` to `end`, and whether it is known to be all ones."""
+    twin = rows.twin[c]
+    if twin < 0:
+        return rows.Z[c][start:end], False
+    return rows.X[twin][start:end], rows.is_one[twin] > 0
+
+
+@kernel
 def predict(rows: Rows, b: Array, start: int, eta: Array) -> None:
     """Write the linear predictor of the rows from `start` on."""
-    m = eta.shape[0]
-    for i in range(m):
-        eta[i] = rows.offset[start + i]
+    m, level = eta.shape[0], 0.0
     for c in range(rows.X.shape[0]):
-        beta, x = b[rows.beta_at + c], rows.X[c][start : start + m]
-        for i in range(m):
-            eta[i] += beta * x[i]
-    for c in range(rows.Z.shape[0]):
-        at, shift = rows.at[rows.factor[c]][start : start + m], rows.coef[c]
         if rows.is_one[c]:
+            level += b[rows.beta_at + c]
+    for i in range(m):
+        eta[i] = level + rows.offset[start + i] if rows.has_offset else level
+    for c in range(rows.X.shape[0]):
+        if not rows.is_one[c]:
+            beta, x = b[rows.beta_at + c], rows.X[c][start : start + m]
             for i in range(m):
-                eta[i] += b[at[i] + shift]
-        else:
-            z = rows.Z[c][start : start + m]
+                eta[i] += beta * x[i]
+    for c in range(rows.Z.shape[0]):
+        k, shift, first = rows.factor[c], rows.coef[c], 0
+        z, ones = column(rows, c, start, start + m)
+        if not rows.has_runs[k]:
+            at = rows.at[k][start : start + m]
             for i in range(m):
-                eta[i] += z[i] * b[at[i] + shift]
+                eta[i] += b[at[i] + shift] if ones else z[i] * b[at[i] + shift]
+            continue
+        run = rows.first_run[k, start // CHUNK]
+        while first < m:
+            end, effect = min(rows.run_end[k, run] - start, m), b[rows.run_at[k, run] + shift]
+            for i in range(first, end):
+                eta[i] += effect if ones else z[i] * effect
+            first, run = end, run + 1
 
 
 @kernel
@@ -71,21 +94,23 @@ def pull_back(rows: Rows, slope: Array, start: int, b_bar: Array) -> None:
     """Add to b_bar what the slopes of the rows from `start` on make of it."""
     m = slope.shape[0]
     for c in range(rows.X.shape[0]):
-        b_bar[rows.beta_at + c] += dot(rows.X[c][start : start + m], slope)
+        x = rows.X[c][start : start + m]
+        b_bar[rows.beta_at + c] += sum_up(slope) if rows.is_one[c] else dot(x, slope)
     for c in range(rows.Z.shape[0]):
-        k, shift = rows.factor[c], rows.coef[c]
-        at, z = rows.at[k][start : start + m], rows.Z[c][start : start + m]
-        if rows.has_runs[k]:  # summed in a register: the next row would wait for memory
-            level, total = at[0], 0.0
+        k, shift, first = rows.factor[c], rows.coef[c], 0
+        z, ones = column(rows, c, start, start + m)
+        if not rows.has_runs[k]:
+            at = rows.at[k][start : start + m]
             for i in range(m):
-                if at[i] != level:
-                    b_bar[level + shift] += total
-                    level, total = at[i], 0.0
-                total += z[i] * slope[i]
-            b_bar[level + shift] += total
-        else:
-            for i in range(m):
-                b_bar[at[i] + shift] += z[i] * slope[i]
+                b_bar[at[i] + shift] += slope[i] if ones else z[i] * slope[i]
+            continue
+        run = rows.first_run[k, start // CHUNK]
+        while first < m:
+            end = min(rows.run_end[k, run] - start, m)
+            part = slope[first:end]
+            value = sum_up(part) if ones else dot(z[first:end], part)
+            b_bar[rows.run_at[k, run] + shift] += value
+            first, run = end, run + 1
 
 
 @kernel

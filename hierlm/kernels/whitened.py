@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import entry_point, kernel
+from hierlm.compiling import entry_point, inlined, kernel
 from hierlm.kernels.posterior import Layout, pull_back, unpack
 from hierlm.kernels.priors import log_density
 from hierlm.kernels.rows import Rows, log_likelihood
@@ -32,7 +32,7 @@ def add_coefficient_priors(whitening: Whitening, b: Array, b_bar: Array) -> floa
     return total
 
 
-@kernel
+@inlined
 def log_posterior(x: Array, grad: Array, rows: Rows, whitening: Whitening, layout: Layout) -> float:
     """Return the log density at the coordinates x, and write its gradient."""
     N, effects = whitening.h.shape[0], whitening.starts[whitening.starts.shape[0] - 1]

@@ -36,7 +36,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm.compiling import kernel
+from hierlm.compiling import inlined, kernel
 from hierlm.kernels.dense import cholesky, scale_both, scale_columns, solve_lower, solve_upper
 from hierlm.kernels.linear import dot
 from hierlm.kernels.problem import Pattern, scale_rows
@@ -138,10 +138,33 @@ def forward_dense(whitening: Whitening, T: Array, noise: Array, tape: Tape) -> f
     return log_jacobian
 
 
-@kernel
-def forward_levels(whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape) -> float:
+@inlined
+def congruence(L: Array, q: int, N: Array, Y: Array) -> None:
+    """Write Y = L'^{-1} N L^{-1} for matrices of q rows and columns."""
+    for a in range(q - 1, -1, -1):
+        for c in range(q):
+            Y[a, c] = N[a, c]
+        for d in range(a + 1, q):
+            t = L[d, a]
+            for c in range(q):
+                Y[a, c] -= t * Y[d, c]
+        t = 1.0 / L[a, a]
+        for c in range(q):
+            Y[a, c] *= t
+    for a in range(q):
+        for d in range(q - 1, -1, -1):
+            t = Y[a, d] / L[d, d]
+            Y[a, d] = t
+            for c in range(d):
+                Y[a, c] -= t * L[d, c]
+
+
+@inlined
+def _forward_levels(
+    q: int, whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape
+) -> float:
     """Write b, u, f and L of the levels of factor k of the chain; return their log Jacobian."""
-    q, at = whitening.sizes[k], whitening.starts[k]
+    at = whitening.starts[k]
     b, u, f, r, log_jacobian = tape.b, tape.u, tape.f, tape.r, 0.0
     IT = np.empty((q, q))
     for g in range(whitening.level_at[k], whitening.level_at[k + 1]):
@@ -184,13 +207,13 @@ def forward_levels(whitening: Whitening, k: int, T: Array, noise: Array, tape: T
     return log_jacobian
 
 
-@kernel
-def backward_levels(
-    whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape, b_bar: Array, dT: Array,
-    dnoise: Array,
+@inlined
+def _backward_levels(
+    q: int, whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape, b_bar: Array,
+    dT: Array, dnoise: Array,
 ) -> None:  # fmt: skip
     """Add to dT, dnoise and the b_bar of later columns what b_bar of factor k makes of them."""
-    q, at, f = whitening.sizes[k], whitening.starts[k], tape.f
+    at, f = whitening.starts[k], tape.f
     N, Y, w_bar, TA = np.empty((q, q)), np.empty((q, q)), np.empty(q), np.empty(q)
     for g in range(whitening.level_at[k], whitening.level_at[k + 1]):
         J, L = whitening.information[g], tape.L[g]
@@ -232,24 +255,29 @@ def backward_levels(
 
 
 @kernel
-def congruence(L: Array, q: int, N: Array, Y: Array) -> None:
-    """Write Y = L'^{-1} N L^{-1} for matrices of q rows and columns."""
-    for a in range(q - 1, -1, -1):
-        for c in range(q):
-            Y[a, c] = N[a, c]
-        for d in range(a + 1, q):
-            t = L[d, a]
-            for c in range(q):
-                Y[a, c] -= t * Y[d, c]
-        t = 1.0 / L[a, a]
-        for c in range(q):
-            Y[a, c] *= t
-    for a in range(q):
-        for d in range(q - 1, -1, -1):
-            t = Y[a, d] / L[d, d]
-            Y[a, d] = t
-            for c in range(d):
-                Y[a, c] -= t * L[d, c]
+def forward_levels(whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape) -> float:
+    """Return `_forward_levels`, its loops unrolled for one coefficient or two."""
+    q = whitening.sizes[k]
+    if q == 1:
+        return _forward_levels(1, whitening, k, T, noise, tape)
+    if q == 2:
+        return _forward_levels(2, whitening, k, T, noise, tape)
+    return _forward_levels(q, whitening, k, T, noise, tape)
+
+
+@kernel
+def backward_levels(
+    whitening: Whitening, k: int, T: Array, noise: Array, tape: Tape, b_bar: Array, dT: Array,
+    dnoise: Array,
+) -> None:  # fmt: skip
+    """Do `_backward_levels`, its loops unrolled for one coefficient or two."""
+    q = whitening.sizes[k]
+    if q == 1:
+        _backward_levels(1, whitening, k, T, noise, tape, b_bar, dT, dnoise)
+    elif q == 2:
+        _backward_levels(2, whitening, k, T, noise, tape, b_bar, dT, dnoise)
+    else:
+        _backward_levels(q, whitening, k, T, noise, tape, b_bar, dT, dnoise)
 
 
 @kernel
@@ -290,7 +318,7 @@ def backward_dense(
             )  # fmt: skip
 
 
-@kernel
+@inlined
 def forward(whitening: Whitening, T: Array, noise: Array, tape: Tape) -> float:
     """Write the effects and coefficients of the noise; return the log Jacobian of noise -> u."""
     log_jacobian = forward_dense(whitening, T, noise, tape)
@@ -299,7 +327,7 @@ def forward(whitening: Whitening, T: Array, noise: Array, tape: Tape) -> float:
     return log_jacobian
 
 
-@kernel
+@inlined
 def backward(
     whitening: Whitening, T: Array, noise: Array, tape: Tape, b_bar: Array, dT: Array,
     dnoise: Array,

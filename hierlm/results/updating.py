@@ -100,7 +100,7 @@ class Updating(Posterior):
         )
         same = choice.engine.name == self.engine
         if target_accept is None:
-            default = choice.engine.default_target_accept
+            default = choice.engine.target_accept(spec)
             target_accept = float(attrs["target_accept"]) if same else default
         chosen = settings(
             effects=str(attrs.get("effects", "draws")) if effects is None else effects,
