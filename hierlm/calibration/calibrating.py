@@ -194,8 +194,7 @@ def _settings(
     sampling: dict[str, Any],
 ) -> Settings:
     """Return settings, with the defaults of the engine where nothing is given."""
-    used = choose_engine(spec, engine).engine
-    defaults = {"tune": used.default_tune, "target_accept": used.target_accept(spec)}
+    defaults = choose_engine(spec, engine).engine.defaults(spec)
     given = defaults | {key: value for key, value in sampling.items() if value is not None}
     return settings(cores=1, seed=seed, progress=False, **given)
 

@@ -75,8 +75,9 @@ class Study:
         truth = frame.attrs["parameters"]
         spec, design, _ = build(self.formula, frame, priors=self.priors, **kind)
         engine = choose_engine(spec, self.engine).engine
-        defaults = {"tune": engine.default_tune, "target_accept": engine.target_accept(spec)}
-        chosen = settings(seed=rng, cores=1, progress=False, **defaults | dict(self.sampling))
+        chosen = settings(
+            seed=rng, cores=1, progress=False, **engine.defaults(spec) | dict(self.sampling)
+        )
         tree = engine.sample(spec, design, chosen)
         drawn = parameters(spec, posterior_values(spec, tree))
         signed, positive = _population(spec)

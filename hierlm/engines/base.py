@@ -155,6 +155,10 @@ class Engine(ABC):
         """Return the acceptance that steps are adapted to where none is given."""
         return self.default_target_accept
 
+    def defaults(self, spec: ModelSpec) -> dict[str, Any]:
+        """Return the settings of a model that depend on the engine, where none are given."""
+        return {"tune": self.default_tune, "target_accept": self.target_accept(spec)}
+
     def plan(self, spec: ModelSpec) -> str:
         """Return how this engine goes about a model, and what that costs; empty where all alike."""
         return ""
