@@ -119,7 +119,7 @@ def _relearn(
         if not isinstance(attrs[name], str if name in _TEXTS else Real):
             raise ValueError(f"{name} is {attrs[name]!r}")
     datetime.fromisoformat(attrs["created_at"])
-    json.loads(attrs["versions"])
+    dict(json.loads(attrs["versions"]))
     frame = _dataset_to_frame(tree[_FRAME].to_dataset())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HierlmWarning)  # they were said when it was fitted
@@ -135,8 +135,10 @@ def _relearn(
         )
         if learnt < len(frame):
             spec, design, kept = extend(spec, design, kept, frame.iloc[learnt:])
-    spec = dataclasses.replace(spec, dropped=Dropped(**json.loads(attrs["dropped"])))
-    return spec, design, kept
+    dropped = Dropped(**json.loads(attrs["dropped"]))
+    if dropped.total - dropped.rows != spec.n_rows or not isinstance(dropped.by_column, dict):
+        raise ValueError(f"dropped is {attrs['dropped']}")
+    return dataclasses.replace(spec, dropped=dropped), design, kept
 
 
 def _check_target(target: Path) -> None:
@@ -233,6 +235,9 @@ def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
             raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in {dim!r}.")
     if spec.coefs and _labels(posterior, names.COEF) != list(spec.coefs):
         raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in coefficients.")
+    for name, values in tree["sample_stats"].to_dataset().data_vars.items():
+        if values.dims[:2] != names.SAMPLE_DIMS or values.dtype.kind not in "bif":
+            raise DataError(f"{str(path)!r} is damaged: {str(name)!r} is not a number per draw.")
 
 
 def _labels(dataset: xr.Dataset, dim: str) -> list[str]:

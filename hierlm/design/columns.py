@@ -174,7 +174,8 @@ class Columns:
         values = np.asarray(matrix.design_matrix, dtype=np.float64)
         if len(set(labels)) != len(labels):
             repeated = sorted({label for label in labels if labels.count(label) > 1})
-            raise FormulaError(f"{repeated[0]!r} names two different columns.", text)
+            message = f"{repeated[0]!r} names two different columns of the design."
+            raise FormulaError(message, text, hint="Rename one of the columns of the table.")
         coefs = _relabel(labels, terms)
         _check_finite(values, coefs)  # before means and scales are taken
         scales = _scales(matrix, weights)

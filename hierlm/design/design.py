@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hierlm import names
 from hierlm.covariance import Covariance
 
 Array = NDArray[np.float64]
@@ -59,11 +58,6 @@ class GroupBlock:
     def n_coefs(self) -> int:
         """Number of coefficients per level, q."""
         return len(self.coefs)
-
-    @property
-    def cor_names(self) -> tuple[str, ...]:
-        """Coordinates of the correlations, ``"Intercept, Days"``."""
-        return tuple(names.pair(self.coefs[i], self.coefs[j]) for i, j in self.covariance.pairs)
 
     def contribution(self, effects: Array) -> Array:
         """Return Z b, row by row.

@@ -138,10 +138,9 @@ def _summarize(spec: ModelSpec, posterior: Mapping[str, Array]) -> dict[str, Arr
         return {}
     drawn = {group.factor: posterior[names.effects(group.factor)] for group in spec.groups}
     flat = {factor: draws.reshape(-1, *draws.shape[2:]) for factor, draws in drawn.items()}
-    beta = posterior.get(names.BETA)
-    if beta is None:  # fixed, which adds nothing to a spread
-        beta = np.zeros((*next(iter(drawn.values())).shape[:2], len(spec.coefs)))
-    summary.add(flat, beta.reshape(-1, len(spec.coefs)))
+    shape = len(next(iter(flat.values()))), len(spec.coefs)
+    beta = posterior.get(names.BETA, np.zeros(shape))  # if fixed, it adds nothing to a spread
+    summary.add(flat, beta.reshape(shape))
     return summary.variables()
 
 

@@ -1,5 +1,7 @@
 """The columns and levels that a formula means, worked by hand: R's coding, both sides of a bar."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -7,7 +9,7 @@ import pytest
 from scipy.interpolate import BSpline
 
 from hierlm.design import Design, Encoding
-from hierlm.errors import DataError
+from hierlm.errors import DataError, FormulaError
 from hierlm.formula import parse
 
 X = np.array([1.0, 2, 4, 7, 1, 3, 5, 6, 9, 2])
@@ -264,6 +266,27 @@ def test_labels_that_clash_are_refused():
     rows = {"y": [1, 2, 3], "g": pd.Categorical([1, "1", 2], categories=[1, "1", 2])}
     with pytest.raises(DataError):
         learn("y ~ 1 | g", rows)
+
+
+def test_columns_that_clash_are_refused():
+    rows = {"y": [1.0, 2, 4], "f": ["a", "b", "b"], "f[b]": [0.0, 1, 3]}
+    with pytest.raises(FormulaError, match=r"'f\[b\]' names two different columns of the design"):
+        learn("y ~ f + `f[b]`", rows)
+
+
+@pytest.mark.parametrize("term", ["poly(x, 2)", "bs(x, df=4)"])
+def test_an_offset_is_one_number_per_row(term):
+    rows = {"y": np.arange(9.0), "x": np.arange(9.0) ** 2}
+    with pytest.raises(FormulaError, match="is not one number per row") as caught:
+        learn(f"y ~ 1 + offset({term})", rows)
+    assert caught.value.text[caught.value.start : caught.value.end] == term
+
+
+def test_a_code_of_no_level_is_an_error():
+    """Compiled code would read whatever lies there."""
+    (block,) = learn("y ~ 1 | g", {"y": [1.0, 2], "g": ["a", "b"]}).blocks
+    with pytest.raises(IndexError, match="a code of 'g' is outside"):
+        dataclasses.replace(block, codes=np.array([0, 2]))
 
 
 BARS = {

@@ -75,6 +75,11 @@ def test_chunks_in_any_order_give_the_same(model: hl.Model, cuts: list[int], see
     assert _density(model, merged) == pytest.approx(_density(model, whole), rel=1e-9)
 
 
+def test_no_chunk_at_all() -> None:
+    with pytest.raises(ValueError, match="there are no chunks to add up"):
+        accumulate([])
+
+
 def test_zero_is_neutral(model: hl.Model) -> None:
     whole = CrossProducts.of(model.design)
     _same(whole, CrossProducts.zero(model.design) + whole)

@@ -8,6 +8,7 @@ import pytest
 
 from hierlm.design import Encoding, levels
 from hierlm.design.levels import Levels
+from hierlm.errors import DataError
 from hierlm.formula import parse
 
 
@@ -77,3 +78,16 @@ def test_bounds_of_a_basis_are_no_columns(term: str) -> None:
     rows = {"y": rng.normal(size=60), "yr": np.arange(1960, 2020)}
     design = Encoding.learn(parse(f"y ~ {term}"), rows)[1]
     assert design.X.shape[1] < 10
+
+
+def test_values_without_an_order_are_sorted_as_text() -> None:
+    frame = pd.DataFrame({"g": np.array([2, "10", "b", 2], dtype=object)})
+    found, codes = Levels.learn(("g",), frame)
+    assert found.labels == ("10", "2", "b")
+    assert codes.tolist() == [1, 0, 2, 1]
+
+
+def test_values_that_read_alike_are_refused() -> None:
+    frame = pd.DataFrame({"g": np.array([1, "1"], dtype=object)})
+    with pytest.raises(DataError, match="column 'g' has different values that all read '1'"):
+        Levels.learn(("g",), frame)

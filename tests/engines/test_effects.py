@@ -139,6 +139,24 @@ def test_fixed_common_effects_add_no_spread() -> None:
 
 
 @pytest.mark.mcmc
+@pytest.mark.parametrize("formula", ["y ~ x", "y ~ 0 + (1 | g)"])
+def test_summaries_of_draws_that_the_whitened_engine_held(formula: str) -> None:
+    rng = np.random.default_rng(4)
+    data = {"y": rng.poisson(2, 60), "x": rng.normal(size=60), "g": np.arange(60) % 12}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hl.HierlmWarning)
+        model = hl.Model(formula, data, family="poisson")
+        full = model.fit(**SMALL)
+        short = model.fit(effects="summary", **SMALL)
+    for name in short.idata["posterior"]:
+        xr.testing.assert_equal(short.idata["posterior"][name], full.idata["posterior"][name])
+    for group in model.spec.groups:
+        mean = full.idata["posterior"][f"r_{group.factor}"].mean(("chain", "draw"))
+        found = short.idata["effects"][f"r_{group.factor}_mean"]
+        np.testing.assert_allclose(found, mean, rtol=1e-10)
+
+
+@pytest.mark.mcmc
 @pytest.mark.parametrize(
     "formula",
     ["diameter ~ 1 + (1 | plate) + (1 | sample)", "diameter ~ 0 + (1 | plate)", "diameter ~ 1"],

@@ -38,7 +38,7 @@ def table() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(3)
     g, x = np.repeat(np.arange(8), 6), rng.normal(size=48)
     y = 1.0 + 0.5 * x + rng.normal(0, 0.8, 8)[g] + rng.normal(0, 1.3, 48)
-    return {"x": x, "g": g, "h": np.tile(np.arange(4), 12), "y": y, "b": (y > 1).astype(int),
+    return {"row": np.arange(48), "x": x, "g": g, "h": np.tile(np.arange(4), 12), "y": y, "b": (y > 1).astype(int),
             "c": rng.poisson(np.exp(0.3 * y))}  # fmt: skip
 
 
@@ -265,6 +265,22 @@ def test_where_weights_fail_the_draws_are_the_approximations_own(table: Any) -> 
         "there is no Laplace approximation of this posterior: no point that it proposes is "
         "possible.\n  Write engine='whitened', which samples the posterior itself."
     )
+
+
+@pytest.mark.parametrize(
+    ("module", "limit", "why"),
+    [("working", "_STEPS", "no mode within 0 steps"), ("laplace", "LEAST_DENSE", "one by one")],
+)
+def test_where_there_is_no_approximation_an_engine_is_named(
+    module: str, limit: str, why: str, table: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"hierlm.engines.{module}.{limit}", 0)
+    monkeypatch.setattr("hierlm.engines.laplace.NANOSECONDS", np.inf)  # of a dense factor
+    monkeypatch.setattr("hierlm.engines.crossed._FAR", 0.0)
+    monkeypatch.setattr("hierlm.engines.crossed._DIRECTIONS", 2)
+    with pytest.raises(hl.EngineError, match=why) as caught:
+        _target("c ~ x + (1 | row) + (x | g) + (1 | h)", table, "poisson", {})
+    assert "Write engine='whitened', which samples the posterior itself." in str(caught.value)
 
 
 def test_json(fit: hl.Fit, doubtful: hl.Fit) -> None:

@@ -15,7 +15,12 @@ import pytest
 import hierlm as hl
 from hierlm.building import extend, extend_sums
 from hierlm.design.crossproducts import CrossProducts
+from hierlm.engines import settings
+from hierlm.engines.approximate import LaplaceEngine
+from hierlm.engines.base import Engine
 from hierlm.engines.packing import Packed, pack
+from hierlm.engines.pymc import PymcEngine
+from hierlm.engines.whitened import WhitenedEngine
 from hierlm.kernels.posterior import log_posterior
 from hierlm.rows import ModelRows
 
@@ -161,6 +166,33 @@ def test_other_families_are_refused() -> None:
     model = hl.Model.from_chunks("y ~ x", [_frame()])
     with pytest.raises(hl.EngineError, match="Read the rows into memory"):
         model.fit(engine="pymc", progress=False)
+
+
+@pytest.mark.parametrize("engine", [PymcEngine(), WhitenedEngine(), LaplaceEngine()])
+def test_engines_that_read_rows_say_so(engine: Engine) -> None:
+    """Whichever way the sums of rows come to them."""
+    model = hl.Model("c ~ x", _frame().assign(c=1), family="poisson")
+    sums = hl.Model.from_chunks("y ~ x", [_frame()]).rows
+    given = settings(seed=1, cores=1, chains=1, progress=False)
+    with pytest.raises(hl.EngineError, match=f"the {engine.name} engine reads rows"):
+        engine.sample(model.spec, sums, given)
+
+
+def test_one_row_in_chunks_is_refused() -> None:
+    with pytest.raises(hl.DataError, match="there is one row; a model needs at least two"):
+        hl.Model.from_chunks("y ~ 1 + (1 | g)", [_frame()[:1]])
+
+
+def test_a_chunk_whose_rows_all_weigh_nothing() -> None:
+    data = _frame().assign(weight=lambda rows: np.where(rows.index < 37, 0, rows["weight"]))
+    model = hl.Model.from_chunks("y | weights(weight) ~ x + (1 | h)", _chunks(data))
+    whole = hl.Model("y | weights(weight) ~ x + (1 | h)", data)
+    assert model.spec.n_rows == whole.spec.n_rows
+    first, second = _pack(model), _pack(whole)
+    ours, theirs = np.empty_like(first.start), np.empty_like(first.start)
+    density = log_posterior(first.start, ours, first.problem, first.layout)
+    expected = log_posterior(first.start, theirs, second.problem, second.layout)
+    assert density == pytest.approx(expected, rel=1e-10)
 
 
 def test_rows_that_change_between_passes_are_refused() -> None:

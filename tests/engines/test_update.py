@@ -153,6 +153,13 @@ def test_levels_of_either_kind_of_column(first: Any, second: Any, levels: tuple[
     assert set(shown[6:]) == {str(int(v)) if isinstance(v, float) else str(v) for v in second}
 
 
+def test_bools_added_to_zeros_and_ones() -> None:
+    data = _frame().assign(x=lambda rows: (rows["x"] > rows["x"].median()).astype(int))
+    model = _model("y ~ x + (1 | g)", data[:80])
+    updated = _extended(model, data[80:].assign(x=lambda rows: rows["x"] == 1))
+    np.testing.assert_array_equal(updated.design.X, _model("y ~ x + (1 | g)", data).design.X)
+
+
 def test_a_new_level_of_a_predictor_is_refused() -> None:
     data = _frame()
     model = _model("y ~ f + (1 | g)", data[:80])

@@ -101,6 +101,10 @@ y ~ (1 | y)
          ^                    The response 'y' is also on the right
 y ~ (y | g)
      ^                        The response 'y' is also on the right
+y ~ I(x * (2 - 3)**0.5)
+          ^^^^^^^^^^^^         This power has no real value
+y ~ log((x, z))
+          ^                   ',' only separates the arguments of a call
 y ~ x**2
     ^^^^                      Write I(x**2) or poly(x, 2) for powers
 y ~ (a:b)**2

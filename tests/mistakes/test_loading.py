@@ -94,6 +94,9 @@ def test_a_pickle_called_a_calibration(tmp_path: Path, trap: Path) -> None:
     assert not trap.exists()
 
 
+# pyarrow 18 says that it refuses
+@pytest.mark.filterwarnings("ignore:pickle-based deserialization:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:pyarrow.PyExtensionType is deprecated:FutureWarning")
 def test_types_of_columns_in_parquet(tmp_path: Path, trap: Path) -> None:
     """Older pyarrow unpickled the description of a column's type (CVE-2023-47248)."""
     kind = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from helpers import equations as models
@@ -80,6 +82,24 @@ def test_the_call_makes_the_same_fit(sleep: Fit, read: Page) -> None:
     exec(call, space)
     again = space["fit"]
     assert again.fixef().equals(sleep.fixef())
+
+
+def test_the_call_says_what_was_chosen(without_pictures: None) -> None:
+    chosen = {"sd": "halfnormal(1)", "cor": "lkj(3)"}
+    data = hl.load_dataset("sleepstudy")
+    data["slow"] = (data["Reaction"] > 300).astype(int)
+    options = {"family": "bernoulli", "link": "probit", "priors": chosen}
+    options["parameterization"] = {"Subject": "centered"}
+    model = hl.Model("slow ~ Days + (Days | Subject)", data, **options)
+    found = Page(made(synthetic_fit(model, draws=100)))
+    call = found.text("code")[found.text("code").index("import hierlm") :]
+    call = call[: call.index("print(fit)")]
+    calls: list[tuple[Any, dict[str, Any]]] = []
+    recorder = SimpleNamespace(fit=lambda *given, **named: calls.append((given, named)))
+    exec(call.replace("import hierlm as hl", ""), {"hl": recorder, "data": data})
+    (((formula, _), named),) = calls
+    again = hl.Model(formula, data, **{name: named[name] for name in options})
+    assert str(again) == str(model)
 
 
 def test_equations_are_typeset_with_their_source(read: Page) -> None:
