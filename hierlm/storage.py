@@ -235,9 +235,9 @@ def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
             raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in {dim!r}.")
     if spec.coefs and _labels(posterior, names.COEF) != list(spec.coefs):
         raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in coefficients.")
-    for name, values in tree["sample_stats"].to_dataset().data_vars.items():
+    for stat, values in tree["sample_stats"].to_dataset().data_vars.items():
         if values.dims[:2] != names.SAMPLE_DIMS or values.dtype.kind not in "bif":
-            raise DataError(f"{str(path)!r} is damaged: {str(name)!r} is not a number per draw.")
+            raise DataError(f"{str(path)!r} is damaged: {str(stat)!r} is not a number per draw.")
 
 
 def _labels(dataset: xr.Dataset, dim: str) -> list[str]:

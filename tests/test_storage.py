@@ -128,6 +128,32 @@ def test_another_format_and_edited_rows_are_refused(tmp_path: Path) -> None:
         hl.load(path)
 
 
+@pytest.mark.parametrize(
+    "dropped",
+    [
+        '{"total": 32, "rows": 3, "by_column": {}}',  # of 30 rows
+        '{"total": 30, "rows": 0, "by_column": []}',
+    ],
+)
+def test_counts_that_do_not_add_up_are_refused(tmp_path: Path, dropped: str) -> None:
+    path = tmp_path / "fit.nc"
+    synthetic_fit(hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff"))).save(path)
+    with edited(path) as file:
+        file.attrs["dropped"] = dropped
+    with pytest.raises(hl.DataError, match="is damaged: ValueError, dropped is"):
+        hl.load(path)
+
+
+def test_statistics_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fit.nc"
+    synthetic_fit(hl.Model("Yield ~ 1 | Batch", hl.load_dataset("Dyestuff"))).save(path)
+    with edited(path) as file:
+        del file["sample_stats/diverging"]
+        file["sample_stats/diverging"] = "none"
+    with pytest.raises(hl.DataError, match="'diverging' is not a number per draw"):
+        hl.load(path)
+
+
 ODD = {
     "dates": pd.Series(pd.date_range("2020-01-01", periods=10)),
     "zoned": pd.Series(pd.date_range("2020-10-20", periods=10, tz="Europe/Berlin")),

@@ -38,8 +38,8 @@ def table() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(3)
     g, x = np.repeat(np.arange(8), 6), rng.normal(size=48)
     y = 1.0 + 0.5 * x + rng.normal(0, 0.8, 8)[g] + rng.normal(0, 1.3, 48)
-    return {"row": np.arange(48), "x": x, "g": g, "h": np.tile(np.arange(4), 12), "y": y, "b": (y > 1).astype(int),
-            "c": rng.poisson(np.exp(0.3 * y))}  # fmt: skip
+    return {"x": x, "g": g, "h": np.tile(np.arange(4), 12), "row": np.arange(48),
+            "y": y, "b": (y > 1).astype(int), "c": rng.poisson(np.exp(0.3 * y))}  # fmt: skip
 
 
 def _settings(**options: Any) -> Any:

@@ -234,10 +234,12 @@ def _check_gradient(w: Whitened, x: np.ndarray) -> None:
 
 CROSSED = "count ~ x + (x | g) + (w | h) + (1 | f)"
 NESTED = "count ~ x + (1 | row) + (x | g/h)"
+DEEP = "count ~ x + (1 | row) + (1 | f/g) + (w | f:g:h)"
 
 
 @pytest.mark.parametrize(
-    ("formula", "few", "chain"), [(CROSSED, 0, 3), (CROSSED, 4, 2), (NESTED, 0, 3), (NESTED, 14, 2)]
+    ("formula", "few", "chain"),
+    [(CROSSED, 0, 3), (CROSSED, 4, 2), (NESTED, 0, 3), (NESTED, 14, 2), (DEEP, 0, 4)],
 )
 @pytest.mark.parametrize("sampled", [False, True])
 def test_large_factors_are_whitened_level_by_level(
@@ -287,7 +289,7 @@ def test_at_the_mode_effects_have_nearly_unit_information() -> None:
     np.testing.assert_allclose(_density(w, x)[1][d:], 0.0, atol=1e-2)
 
 
-@pytest.mark.parametrize("formula", [CROSSED, NESTED])
+@pytest.mark.parametrize("formula", [CROSSED, NESTED, DEEP])
 def test_what_level_by_level_leaves(formula: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All is white but correlations between levels of crossed factors; nested ones have none."""
     monkeypatch.setattr(laplace, "LEAST_DENSE", 0)
