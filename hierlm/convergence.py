@@ -206,7 +206,7 @@ class Convergence(Verdict):
         if self.divergences:
             yield (
                 f"{self.divergences} of {total} transitions diverged: part of the posterior was "
-                "not explored. Raise target_accept (0.95, 0.99); if they stay, give the sds of "
+                "not explored. Raise target_accept to 0.99; if they stay, give the sds of "
                 "small groups tighter priors."
             )
         if self.draws < _LEAST_DRAWS:
