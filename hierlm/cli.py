@@ -8,6 +8,7 @@ that left is 141 and silent.
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import warnings
@@ -228,6 +229,7 @@ def _check(args: argparse.Namespace) -> int:
         warnings.simplefilter("ignore", HierlmWarning)
     for path in (args.out, args.plot):
         check_writable(path)
+    _check_ending(args.plot)
     model, found = _model(args)
     names = ("replications", "seed", "engine", "draws", "tune", "chains", "cores", "level")
     options = {name: getattr(args, name) for name in names}
@@ -239,9 +241,22 @@ def _check(args: argparse.Namespace) -> int:
     if args.plot is not None:
         try:
             result.plot().savefig(args.plot)
-        except (OSError, ValueError) as error:  # a full disk, an ending that matplotlib has not
+        except OSError as error:  # a full disk
             raise CommandError(f"--plot {args.plot!r}: {error}") from error
     return 0 if result.ok else 1
+
+
+def _check_ending(plot: str | None) -> None:
+    """Refuse a picture that could not be written, before the hours that come first."""
+    if plot is None:
+        return
+    canvas = importlib.import_module("matplotlib.backend_bases").FigureCanvasBase
+    endings, ending = canvas.get_supported_filetypes(), Path(plot).suffix.lower().lstrip(".")
+    if ending not in endings:
+        raise CommandError(
+            f"--plot {plot!r} ends in {ending!r}, which is no kind of picture.\n"
+            f"  There are {', '.join(sorted(endings))}."
+        )
 
 
 def _verdict(result: Calibration) -> dict[str, Any]:

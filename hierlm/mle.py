@@ -117,8 +117,12 @@ def mle(spec: ModelSpec, design: Design | CrossProducts, *, reml: bool = True) -
     if spec.family.name != "gaussian" or spec.family.link.name != "identity" or not spec.shapes:
         raise EngineError(
             "REML and ML estimates are there for gaussian models with an identity link and a "
-            f"residual sd of their own; this one is {spec.family.name} with the "
-            f"{spec.family.link.name} link."
+            "residual sd of their own; this one "
+            + (
+                "has known standard deviations, se()."
+                if spec.encoding.values.se is not None
+                else f"is {spec.family.name} with the {spec.family.link.name} link."
+            )
         )
     flat = {
         p.name: Assigned(p.name, p.kind, Flat(), "default", "") if p.kind == "coefficient" else p

@@ -68,6 +68,7 @@ def save(
     given = {item.origin: str(item.prior) for item in spec.priors if not item.is_default}
     tree.attrs["added_rows"] = spec.added_rows
     tree.attrs["given_priors"] = json.dumps(given)
+    tree.attrs["column_rms"] = json.dumps(_rms(spec))
     with replacing(target) as part:
         _write(tree, part, target)
         written = xr.load_dataset(part, engine="h5netcdf", group=_FRAME)
@@ -93,13 +94,15 @@ def load(
     Raises
     ------
     DataError
-        If the file is not there, is damaged, or was not written by this version's format.
+        If the file is not there, is damaged, or was not written by this version's format; or if
+        `functions` compute other columns than those that the fit was made with.
     """
     file = Path(path)
     tree = _open(file)
     try:
         spec, design, kept = _relearn(tree, functions)
         _check_agreement(file, spec, tree)
+        _check_columns(file, spec, design, tree)
     except HierlmError:
         raise
     except Exception as error:  # whatever a file may hold that no fit ever had
@@ -236,8 +239,26 @@ def _check_agreement(path: Path, spec: ModelSpec, tree: xr.DataTree) -> None:
     if spec.coefs and _labels(posterior, names.COEF) != list(spec.coefs):
         raise DataError(f"{str(path)!r} is damaged: its draws and rows differ in coefficients.")
     for stat, values in tree["sample_stats"].to_dataset().data_vars.items():
-        if values.dims[:2] != names.SAMPLE_DIMS or values.dtype.kind not in "bif":
+        if values.dims[:2] != names.SAMPLE_DIMS or values.dtype.kind not in "biuf":
             raise DataError(f"{str(path)!r} is damaged: {str(stat)!r} is not a number per draw.")
+
+
+def _check_columns(path: Path, spec: ModelSpec, design: Design, tree: xr.DataTree) -> None:
+    """Refuse columns that a function of one's own computes otherwise than when it was fitted."""
+    response = tree["observed_data"].to_dataset()[spec.response].to_numpy()
+    rms = json.loads(tree.attrs["column_rms"]), _rms(spec)
+    if not np.allclose(*rms, rtol=1e-6) or not np.allclose(response, design.response, rtol=1e-6):
+        raise DataError(
+            f"the columns that the formula of {str(path)!r} computes are not those of the fit.\n"
+            "  Is one of functions= another function than it was then?"
+        )
+
+
+def _rms(spec: ModelSpec) -> list[float]:
+    """Return the size of each column, which differs where they are computed otherwise."""
+    encoding = spec.encoding
+    varying = [columns for group in encoding.groups for columns, _ in group.bars]
+    return [size for columns in (encoding.common, *varying) for size in columns.rms]
 
 
 def _labels(dataset: xr.Dataset, dim: str) -> list[str]:

@@ -115,6 +115,10 @@ MISTAKES = {
     "level": (["check", *SLEEP[1:], "--level", "2"], "level lies between 0 and 1"),
     "improper": (["check", *SLEEP[1:], "--prior", "Days=flat()"], "Give it a proper prior"),
     "check in no folder": (["check", *SLEEP[1:], "--out", "no/where/c"], "'no/where/c' cannot be"),
+    "picture": (["check", *SLEEP[1:], "--plot", "ecdf.xyz"], "'xyz', which is no kind of picture"),
+    "no warm-up": ([*SLEEP, "--tune", "0"], "tune is a whole number of at least 1; came 0"),
+    "check without warm-up": (["check", *SLEEP[1:], "--tune", "0"], "tune is a whole number"),
+    "check without cores": (["check", *SLEEP[1:], "--cores", "-1"], "cores is a whole number"),
     "out in no folder": ([*SLEEP, "--out", "no/where/fit.nc"], "'no/where/fit.nc' cannot be writ"),
     "out is a folder": ([*SLEEP, "--out", "."], "--out '.' is a folder"),
 }

@@ -178,6 +178,27 @@ class TestSimulate:
         assert fake.attrs["parameters"]["sd_Subject[Days]"] == 6
         assert len(fake.attrs["parameters"]) == 2 + 2 + 1 + 36 + 1
 
+    def test_the_most_specific_value_counts(self) -> None:
+        """Also beside zeros, which no prior can say, and beside single correlations."""
+        rows = {"g": np.repeat(np.arange(9), 6), "x": np.arange(54) % 7, "z": np.arange(54) % 5}
+        common = {"Intercept": 0.0, "beta": 0.0, "sigma": 1.0}
+        given = [
+            ({"sd": 0, "sd_g": 5}, [5, 5, 5], [0, 0, 0]),
+            ({"sd_g": 0, "sd_g[x]": 5}, [0, 5, 0], [0, 0, 0]),
+            ({"sd": 2, "sd_g[x]": 0}, [2, 0, 2], [0, 0, 0]),
+            ({"sd": 0}, [0, 0, 0], [0, 0, 0]),
+            ({"sd": 1, "cor_g[x, z]": 0.1}, [1, 1, 1], [0, 0, 0.1]),
+        ]
+        for params, sds, cors in given:
+            cor = {} if "cor_g[x, z]" in params else {"cor": 0.0}
+            fake = simulate("y ~ x + z + (x + z | g)", rows, common | cor | params, seed=1)
+            used = fake.attrs["parameters"]
+            assert [used[f"sd_g[{name}]"] for name in ("Intercept", "x", "z")] == sds
+            assert [used[name] for name in used if name.startswith("cor_g")] == cors
+        params = common | {"sd": 1, "cor": 0.4, "cor_g[x, z]": 0.1}
+        used = simulate("y ~ x + z + (x + z | g)", rows, params, seed=1).attrs["parameters"]
+        assert [used[name] for name in used if name.startswith("cor_g")] == [0.4, 0.4, 0.1]
+
     def test_a_zero_sd_gives_no_effects(self) -> None:
         fake = simulate(SLEEP, hl.load_dataset("sleepstudy"), TRUTH | {"sd_Subject": [25, 0]})
         used = fake.attrs["parameters"]
@@ -247,6 +268,7 @@ class TestSimulate:
             (TRUTH | {"Dys": 1}, "Did you mean 'Days'"),
             (TRUTH | {"sd_Subject": [1, 2, 3]}, "has 2 elements .Intercept, Days.; came 3"),
             (TRUTH | {"cor_Subject[Intercept, Days]": 1.5}, "not possible together"),
+            (TRUTH | {"cor_Subject[Intercept, Days]": "lkj(2)"}, "of one pair, is a number"),
             ([1, 2], "params are a dict"),
         ],
     )
@@ -261,6 +283,27 @@ class TestSimulate:
         params = TRUTH | {"r_Subject": np.zeros((18, 1))}
         with pytest.raises(DataError, match=r"shape \(18, 2\), levels by coefficients"):
             simulate(SLEEP, hl.load_dataset("sleepstudy"), params)
+        for effects, message in [
+            ("ab", "no array of numbers"),
+            (np.full((18, 2), np.nan), "finite"),
+        ]:
+            with pytest.raises(DataError, match=message):
+                simulate(SLEEP, hl.load_dataset("sleepstudy"), TRUTH | {"r_Subject": effects})
+
+    @pytest.mark.parametrize(
+        ("family", "shape", "message"),
+        [("gamma", "alpha", "3 of 3 values are not finite"), ("beta", "kappa", "strictly between")],
+    )
+    def test_responses_that_cannot_be_are_refused(
+        self, family: str, shape: str, message: str
+    ) -> None:
+        params = {"Intercept": 800.0, shape: 1.0}
+        with pytest.raises(DataError, match=f"lead to a response (.|\\n)*{message}"):
+            simulate("y ~ 1", {"x": [1, 2, 3]}, params, family=family, seed=1)
+
+    def test_rows_with_weights_are_refused(self) -> None:
+        with pytest.raises(DataError, match="nothing can be simulated"):
+            simulate("y | weights(w) ~ 1", {"w": [1, 2]}, {"Intercept": 0, "sigma": 1})
 
     def test_a_computed_response_is_refused(self) -> None:
         with pytest.raises(FormulaError, match="plain column"):

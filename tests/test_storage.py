@@ -76,6 +76,21 @@ def test_own_functions_come_from_the_caller(tmp_path: Path) -> None:
     with pytest.raises(hl.FormulaError, match="half"):
         hl.load(tmp_path / "fit.nc")
     assert hl.load(tmp_path / "fit.nc", functions=functions).spec.coefs == fit.spec.coefs
+    with pytest.raises(hl.DataError, match="computes are not those of the fit"):
+        hl.load(tmp_path / "fit.nc", functions={"half": lambda x: x / 3})
+
+
+@pytest.mark.parametrize(
+    "formula", ["half(Reaction) ~ 1 + (1 | Subject)", "Days ~ (half(Reaction) | Subject)"]
+)
+def test_other_functions_are_noticed_wherever_they_are(tmp_path: Path, formula: str) -> None:
+    data = hl.load_dataset("sleepstudy")
+    functions = {"half": lambda x: x / 2}
+    fit = synthetic_fit(hl.Model(formula, data, functions=functions))
+    fit.save(tmp_path / "fit.nc")
+    assert hl.load(tmp_path / "fit.nc", functions=functions).fixef().equals(fit.fixef())
+    with pytest.raises(hl.DataError, match="computes are not those of the fit"):
+        hl.load(tmp_path / "fit.nc", functions={"half": lambda x: x / 3})
 
 
 def test_a_failed_save_leaves_the_older_file(

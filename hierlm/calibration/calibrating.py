@@ -6,19 +6,22 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Mapping
+from importlib.metadata import version
+from numbers import Real
 from typing import Any, Protocol
 
 import numpy as np
 
-from hierlm.calibration.ledger import Ledger, digest, seed_of
+from hierlm.calibration.ledger import Ledger, code, digest, seed_of
 from hierlm.calibration.progress import Progress
 from hierlm.calibration.quantities import FITTED, Quantity, parameters
 from hierlm.calibration.replicating import Replicating, Sample, draw_data
 from hierlm.calibration.result import Calibration
-from hierlm.calibration.workers import available_cores, run_all
+from hierlm.calibration.workers import check_whole, processes, run_all
 from hierlm.design import Design
 from hierlm.engines import Settings, choose_engine, settings
 from hierlm.errors import DataError, HierlmWarning
+from hierlm.simulation.responses import check_weights
 from hierlm.spec import ModelSpec
 
 _NOT_RECORDED = ("seed", "cores", "progress")  # of the settings: results do not depend on them
@@ -81,7 +84,9 @@ def calibrate(
         With 1, all is done in this process.
     path : path, optional
         A file to which each replication is written as it ends. A run that finds its file goes on
-        where it stopped, and may ask for more replications than before.
+        where it stopped, and may ask for more replications than before. It refuses a file of
+        another model, rows, settings, seed or version of hierlm, or where the code of `quantities`
+        or `sample` was another; what that code calls is not compared.
     level : float
         Decided on before the run: the probability of rejecting a right sampler, over all
         quantities together.
@@ -130,11 +135,16 @@ def calibrate(
     >>> result.ok
     True
     """
+    if not (hasattr(model, "spec") and hasattr(model, "design")):
+        raise DataError(f"calibrate takes a hierlm.Model; came {type(model).__name__}.")
     spec, design = model.spec, model.design
-    own = dict(quantities or {})
+    own = quantities or {}
     _check(spec, design, replications, level, ranked)
+    if sample is not None and not callable(sample):
+        raise DataError(f"sample is a function of spec, design and settings; came {sample!r}.")
     _check_names(own, _refuse(spec, design))
     name = "its own sampler" if sample is not None else choose_engine(spec, engine).engine.name
+    workers = processes(cores)
     seed = seed_of(path) if seed is None else seed
     sampling = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept}
     chosen = _settings(spec, engine if sample is None else "auto", seed, sampling)
@@ -148,7 +158,7 @@ def calibrate(
         ledger.add(record)
         shown.step()
 
-    run_all(task, todo, cores=cores or available_cores(), done=done, lost=notes.append)
+    run_all(task, todo, cores=workers, done=done, lost=notes.append)
     records = [ledger.records[k] for k in range(replications)]
     return Calibration.of(
         spec, name, records, seed=chosen.seed, ranked=ranked, level=level, own=tuple(own),
@@ -157,17 +167,11 @@ def calibrate(
 
 
 def _check(spec: ModelSpec, design: Design, replications: int, level: float, ranked: int) -> None:
-    for name, value, least in (("replications", replications, 1), ("ranked", ranked, 9)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise DataError(f"{name} is a whole number of at least {least}; came {value!r}.")
-    if not 0 < level < 1:
+    check_whole("replications", replications, 1)
+    check_whole("ranked", ranked, 9)
+    if not isinstance(level, Real) or not 0 < level < 1:
         raise DataError(f"level lies between 0 and 1; came {level!r}.")
-    if design.weights is not None and np.any(design.weights != 1):
-        raise DataError(
-            "a row of weight k counts as k rows with the same response, which is no way that data "
-            "come about: nothing can be simulated.\n"
-            "  Calibrate the model without weights, or with each row repeated."
-        )
+    check_weights(design)
 
 
 def _refuse(spec: ModelSpec, design: Design) -> tuple[str, ...]:
@@ -179,6 +183,8 @@ def _refuse(spec: ModelSpec, design: Design) -> tuple[str, ...]:
 
 
 def _check_names(own: Mapping[str, Quantity], taken: tuple[str, ...]) -> None:
+    if not isinstance(own, Mapping):
+        raise DataError(f"quantities are a dict of name and function; came {own!r}.")
     for name, function in own.items():
         if not isinstance(name, str) or name in taken or not callable(function):
             raise DataError(
@@ -194,9 +200,10 @@ def _settings(
     sampling: dict[str, Any],
 ) -> Settings:
     """Return settings, with the defaults of the engine where nothing is given."""
-    defaults = choose_engine(spec, engine).engine.defaults(spec)
-    given = defaults | {key: value for key, value in sampling.items() if value is not None}
-    return settings(cores=1, seed=seed, progress=False, **given)
+    chosen = choose_engine(spec, engine).engine
+    chosen.check_given(tune=sampling["tune"], target_accept=sampling["target_accept"])
+    given = {key: value for key, value in sampling.items() if value is not None}
+    return settings(cores=1, seed=seed, progress=False, **chosen.defaults(spec) | given)
 
 
 def _header(task: Replicating, name: str) -> dict[str, Any]:
@@ -209,10 +216,11 @@ def _header(task: Replicating, name: str) -> dict[str, Any]:
         "priors": {item.name: str(item.prior) for item in spec.priors},
         "parameterization": dict(spec.parameterization),
         "rows": digest(task.design),
+        "hierlm": version("hierlm"),
         "engine": name,
-        "sampler": None if sample is None else getattr(sample, "__qualname__", repr(type(sample))),
+        "sampler": None if sample is None else code(sample),
         "settings": {k: v for k, v in kept.items() if k not in _NOT_RECORDED},
         "ranked": task.ranked,
-        "quantities": sorted(task.own),
+        "quantities": {name: code(function) for name, function in sorted(task.own.items())},
         "seed": task.settings.seed,
     }

@@ -6,10 +6,12 @@ cut off is dropped, and its replication is done again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import types
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,9 +90,30 @@ def digest(design: Design) -> str:
     arrays: list[NDArray[Any] | None] = [design.X, design.offset, design.trials, design.se]
     for block in design.blocks:
         arrays += [block.codes, block.Z]
+        found.update(repr((block.factor, block.levels)).encode())
     for array in arrays:
         found.update(b"-" if array is None else f"{array.shape}{array.dtype}".encode())
         found.update(b"" if array is None else array.tobytes())
+    return found.hexdigest()[:16]
+
+
+def code(function: Callable[..., Any]) -> str:
+    """Return a fingerprint of a function's code, whatever its place in a file."""
+    found = hashlib.sha256(getattr(function, "__qualname__", repr(type(function))).encode())
+    todo: list[Any] = [function]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, functools.partial):
+            todo += [part.func, *part.args, *part.keywords.items()]
+        elif isinstance(part, types.FunctionType):
+            todo += [part.__code__, part.__defaults__, part.__kwdefaults__]
+        elif isinstance(part, types.CodeType):
+            found.update(part.co_code + repr(part.co_names).encode())
+            todo += part.co_consts
+        elif isinstance(part, tuple):
+            todo += part
+        elif isinstance(part, int | float | complex | str | bytes | None):
+            found.update(repr(part).encode())
     return found.hexdigest()[:16]
 
 
@@ -120,8 +143,17 @@ def _check(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> N
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     if differing:
         key = differing[0]
+        was, now = _apart(found.get(key), wanted[key])
+        verb = "differs" if len(differing) == 1 else "differ"
         raise DataError(
-            f"{str(path)!r} holds other replications: {', '.join(differing)} "
-            f"{'differs' if len(differing) == 1 else 'differ'} ({key} was {found.get(key)!r}, now "
-            f"{wanted[key]!r}).\n  Give another path, or the same model and settings to go on."
+            f"{str(path)!r} holds other replications: {', '.join(differing)} {verb} ({key} was "
+            f"{was!r}, now {now!r}).\n  Give another path, or the same model and settings to go on."
         )
+
+
+def _apart(was: Any, now: Any) -> tuple[Any, Any]:
+    """Return two values; of dicts, what differs."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return was, now
+    keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+    return {key: was.get(key) for key in keys}, {key: now.get(key) for key in keys}

@@ -95,6 +95,8 @@ def quantities(
                 f"the quantity {name!r} has shape {found[name].shape}; wanted one number per "
                 f"draw, {wanted}.\n  It is called with arrays whose first axis is the draws."
             )
+        if not np.isfinite(found[name]).all():
+            raise EngineError(f"the quantity {name!r} is not finite everywhere, and has no rank.")
     return found
 
 

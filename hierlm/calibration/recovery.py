@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -19,9 +21,9 @@ from hierlm.calibration.progress import Progress
 from hierlm.calibration.quantities import parameters
 from hierlm.calibration.recovered import INTERVALS, recovered
 from hierlm.calibration.replicating import FIELDS, Record, place, posterior_values
-from hierlm.calibration.workers import available_cores, run_all
+from hierlm.calibration.workers import check_whole, processes, run_all
 from hierlm.engines import choose_engine, settings
-from hierlm.errors import DataError, HierlmWarning, warn
+from hierlm.errors import DataError, FamilyError, HierlmWarning, warn
 from hierlm.families import Family
 from hierlm.priors import PriorLike
 from hierlm.simulation import simulate
@@ -163,10 +165,18 @@ def recovery(
     sampling = {"draws": draws, "chains": chains}
     number = settings(seed=seed, cores=1, **sampling).seed
     given: dict[str, Any] = {"family": family, "link": link}
-    for data in designs.values():  # a mistake is said once, and now
-        simulate(formula, data, params, seed=0, **given)
+    check_whole("replications", replications, 1)
+    workers = processes(cores)
+    tables = {
+        label: simulate(formula, data, params, seed=0, **given) for label, data in designs.items()
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", HierlmWarning)
+        for table in tables.values():  # a mistake is said once, and now
+            with contextlib.suppress(DataError, FamilyError):  # of this one response
+                choose_engine(build(formula, table, priors=priors, **given)[0], engine)
     study = Study(formula, designs, params, family, link, priors, engine, sampling, number)
-    ledger = Ledger(path, _header(study))
+    ledger = Ledger(path, _header(study, tables))
     total = replications * len(designs)
     todo = [k for k in range(total) if k not in ledger.records]
     shown = Progress(total, total - len(todo), enabled=progress)
@@ -175,7 +185,7 @@ def recovery(
         ledger.add(record)
         shown.step()
 
-    run_all(study, todo, cores=cores or available_cores(), done=done, lost=lambda _: None)
+    run_all(study, todo, cores=workers, done=done, lost=lambda _: None)
     return _table(study, [ledger.records[k] for k in range(total)])
 
 
@@ -219,10 +229,12 @@ def _table(study: Study, records: list[Record]) -> pd.DataFrame:
     return found.assign(width_95=means["width_95"], excludes_0=means["excludes_0"])
 
 
-def _header(study: Study) -> dict[str, Any]:
+def _header(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return what a record depends on: of designs and parameters, a table that they lead to."""
     return {
         "formula": study.formula,
-        "designs": {label: _fingerprint(data) for label, data in study.designs.items()},
+        "designs": {label: _fingerprint(table) for label, table in tables.items()},
+        "hierlm": version("hierlm"),
         "params": {name: str(value) for name, value in study.params.items()},
         "family": str(study.family),
         "link": study.link,
@@ -233,9 +245,12 @@ def _header(study: Study) -> dict[str, Any]:
     }
 
 
-def _fingerprint(data: Any) -> str:
-    """Return what tells tables apart; of a path, the path."""
-    if isinstance(data, str | os.PathLike):
-        return os.fspath(data)
-    hashed = pd.util.hash_pandas_object(pd.DataFrame(data), index=False).to_numpy()
-    return hashlib.sha256(hashed.tobytes()).hexdigest()[:16]
+def _fingerprint(table: pd.DataFrame) -> str:
+    """Return what tells tables apart: names, types, categories and values of columns."""
+    found = hashlib.sha256()
+    for name, column in table.items():
+        kind = column.dtype
+        levels = list(kind.categories) if isinstance(kind, pd.CategoricalDtype) else []
+        found.update(repr((str(name), str(kind), list(map(str, levels)))).encode())
+        found.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
+    return found.hexdigest()[:16]

@@ -215,6 +215,10 @@ class Calibration:
             f"{tests['p_ecdf'].idxmin()}, {_p(tests['p_holm'].min())} after Holm's "
             f"adjustment (level {self.level:g})."
         )
+        if failed := len(self.runs) - self.replications:
+            text = (
+                f"NO VERDICT: {failed} of {len(self.runs)} replications failed. Of the rest: {text}"
+            )
         if self.replications < _FEW:
             return text + few
         off = np.maximum(upper - z, z - lower).max()

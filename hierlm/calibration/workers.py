@@ -15,8 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from hierlm.calibration.worker import Record, Task, attempt
-from hierlm.errors import EngineError, HierlmWarning, warn
+from hierlm.errors import DataError, EngineError, HierlmWarning, warn
 
 _TRIES = 3  # that a number may cost a worker its life
 _HOPELESS = 3  # failures, and nothing else, after which the rest is not tried
@@ -28,6 +30,20 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def check_whole(name: str, value: object, least: int) -> None:
+    """Raise `DataError` unless a number is whole, and not too small."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise DataError(f"{name} is a whole number of at least {least}; came {value!r}.")
+
+
+def processes(cores: int | None) -> int:
+    """Return how many processes are wanted: as many as there are cores when not said."""
+    if cores is None:
+        return available_cores()
+    check_whole("cores", cores, 1)
+    return int(cores)
 
 
 def run_all(

@@ -128,7 +128,7 @@ class Engine(ABC):
     without: tuple[str, ...] = ()  # settings that mean nothing to it
 
     def check_given(self, **given: object) -> None:
-        """Refuse settings that mean nothing to this engine.
+        """Refuse settings that mean nothing to this engine, or that it cannot run with.
 
         Parameters
         ----------
@@ -139,6 +139,12 @@ class Engine(ABC):
         ------
         EngineError
         """
+        tune = given.get("tune")
+        if "tune" not in self.without and isinstance(tune, int) and tune < 1:
+            raise EngineError(
+                f"tune is a whole number of at least 1; came {tune!r}.\n"
+                "  NUTS finds the size of its steps in the warm-up."
+            )
         for name in self.without:
             if given.get(name) not in (None, {}):
                 raise EngineError(

@@ -14,14 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hierlm import names
-from hierlm.design import Dropped, Encoding
-from hierlm.errors import DataError, FormulaError, PriorError
+from hierlm.design import Design, Dropped, Encoding
+from hierlm.errors import DataError, FamilyError, FormulaError, PriorError
 from hierlm.families import Family, get_family
 from hierlm.formula import Formula, Name, parse, unparse
 from hierlm.priors import Parameter, PriorLike, Scale, resolve
 from hierlm.priors.parameters import coefficients, group_parameters, shapes
 from hierlm.simulation.priors import draw_parameters
-from hierlm.simulation.responses import draw_responses, new_effects
+from hierlm.simulation.responses import check_weights, draw_responses, new_effects
 from hierlm.sources import read_columns
 from hierlm.spec import ModelSpec, Parameterization
 
@@ -67,7 +67,8 @@ def simulate(
     Raises
     ------
     FormulaError, DataError, FamilyError
-        As `Model` does; and if the response is no plain column.
+        As `Model` does; and if the response is no plain column, rows have weights, or the
+        parameters lead to a response that is not finite.
     PriorError
         If a parameter is missing or unknown, or the correlations of a factor are impossible.
 
@@ -89,6 +90,7 @@ def simulate(
     encoding, design, frame, dropped = Encoding.learn(
         parsed, _with_placeholder(parsed, data, response), functions
     )
+    check_weights(design)
     resolved = get_family(family, link)
     if (design.trials is not None) != (resolved.response == "trials"):
         raise FormulaError(
@@ -104,9 +106,23 @@ def simulate(
     values = new_effects(spec, values, rng)
     _set_effects(spec, values, exact)
     y = draw_responses(spec, design, values, rng)[0]
+    _check_drawn(spec, design, y)
     frame = frame.assign(**{response: y})
     frame.attrs["parameters"] = _flat(spec, values)
     return frame
+
+
+def _check_drawn(spec: ModelSpec, design: Design, y: Array) -> None:
+    try:
+        if not np.isfinite(y).all():
+            raise FamilyError(f"{int((~np.isfinite(y)).sum())} of {len(y)} values are not finite.")
+        spec.family.check_response(y, design.trials)
+    except FamilyError as error:
+        raise DataError(
+            f"these parameters lead to a response that family {spec.family.name} cannot hold: "
+            f"{error}\n  Give smaller ones: the predictor goes through the inverse of the "
+            f"{spec.family.link.name} link."
+        ) from error
 
 
 def _response_column(formula: Formula) -> str:
@@ -142,6 +158,7 @@ def _split(
         )
     exact: dict[str, Any] = {}
     given: dict[str, Any] = dict(params)
+    stand_ins: dict[str, float] = {}
     for group in encoding.groups:
         sd, cor, effects = (f(group.factor) for f in (names.sd, names.cor, names.effects))
         if effects in given:
@@ -150,16 +167,20 @@ def _split(
             values = given.pop(sd)
             _check_length(sd, values, group.coefs)
             given |= {names.element(sd, c): v for c, v in zip(group.coefs, values, strict=True)}
-        for name in [names.SD, sd, *(names.element(sd, coef) for coef in group.coefs)]:
-            if _is_zero(given.get(name)):
-                _zero_sds(exact, sd, name, group.coefs)
-                given[name] = 1.0  # stands in: sds are positive in a model
+        for k, coef in enumerate(group.coefs):
+            spellings = [names.element(sd, coef), sd, names.SD]  # the most specific one counts
+            stand_ins |= dict.fromkeys(spellings, 1.0)  # sds are positive in a model
+            counts = next((name for name in spellings if name in given), None)
+            if counts is not None and _is_zero(given[counts]):
+                exact.setdefault(sd, {})[k] = 0.0
         pairs = [names.pair(group.coefs[i], group.coefs[j]) for i, j in group.covariance.pairs]
         single = {names.element(cor, pair): k for k, pair in enumerate(pairs)}
-        found = {k: float(given.pop(name)) for name, k in single.items() if name in given}
+        found = {k: _number(name, given.pop(name)) for name, k in single.items() if name in given}
         if found:
             exact[cor] = found
-            given.setdefault(cor, 0.0)
+            if names.COR not in given:
+                given.setdefault(cor, 0.0)
+    given |= {name: one for name, one in stand_ins.items() if _is_zero(given.get(name))}
     return exact, {name: _plain(value) for name, value in given.items()}
 
 
@@ -167,9 +188,13 @@ def _is_zero(value: Any) -> bool:
     return isinstance(value, int | float | np.number) and float(value) == 0
 
 
-def _zero_sds(exact: dict[str, Any], sd: str, name: str, coefs: tuple[str, ...]) -> None:
-    zero = [k for k, c in enumerate(coefs) if name in (names.SD, sd, names.element(sd, c))]
-    exact[sd] = exact.get(sd, {}) | dict.fromkeys(zero, 0.0)
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise PriorError(
+            f"{name!r}, the correlation of one pair, is a number; came {value!r}.\n"
+            f"  A prior is for all pairs of a factor: {name.partition('[')[0]!r}."
+        )
+    return float(value)
 
 
 def _plain(value: Any) -> Any:
@@ -229,12 +254,16 @@ def _set_effects(spec: ModelSpec, values: dict[str, Array], exact: Mapping[str, 
         name = names.effects(group.factor)
         if name not in exact:
             continue
-        b = np.asarray(exact[name], dtype=float)
         shape = (len(group.levels.labels), len(group.coefs))
+        wanted = f"{name!r} is an array of shape {shape}, levels by coefficients"
+        try:
+            b = np.asarray(exact[name], dtype=float)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{wanted}; came what is no array of numbers: {error}.") from error
         if b.shape != shape:
-            raise DataError(
-                f"{name!r} is an array of shape {shape}, levels by coefficients; came {b.shape}."
-            )
+            raise DataError(f"{wanted}; came {b.shape}.")
+        if not np.isfinite(b).all():
+            raise DataError(f"{name!r} has values that are not finite.")
         values[name] = b[None]
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hierlm import names
 from hierlm.covariance import Covariance
 from hierlm.design import Design
-from hierlm.errors import HierlmWarning, warn
+from hierlm.errors import DataError, HierlmWarning, warn
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -38,6 +38,16 @@ def chunks(rows: int, draws: int) -> Iterator[slice]:
     step = max(1, _CELLS // max(draws, 1))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))
+
+
+def check_weights(design: Design) -> None:
+    """Raise `DataError` if rows have weights: there is no response to draw for them."""
+    if design.weights is not None and np.any(design.weights != 1):
+        raise DataError(
+            "a row of weight k counts as k rows with the same response, which is no way that data "
+            "come about: nothing can be simulated.\n"
+            "  Leave weights out of the formula, or repeat each row."
+        )
 
 
 def correlation_factor(covariance: Covariance, cor: Array) -> Array:

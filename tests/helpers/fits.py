@@ -26,7 +26,13 @@ def synthetic_fit(model: hl.Model, *, chains: int = 4, draws: int = 250, seed: i
             posterior[name] = center * np.exp(0.1 * noise)
         else:
             posterior[name] = center + 0.1 * noise
-    stats = xr.Dataset({"diverging": (("chain", "draw"), np.zeros((chains, draws), bool))})
+    shape, dims_of_draws = (chains, draws), ("chain", "draw")
+    stats = xr.Dataset(
+        {
+            "diverging": (dims_of_draws, np.zeros(shape, bool)),
+            "tree_depth": (dims_of_draws, np.full(shape, 3, np.uint64)),
+        }
+    )
     settings = Settings(draws=draws, tune=100, chains=chains, seed=seed)
     attrs = {"engine": "pymc", "sampler": "nutpie", "sampling_time": 0.1}
     tree = build_tree(model.spec, model.design, posterior, stats, settings, attrs)
