@@ -17,7 +17,7 @@ PACKAGE = Path(hierlm.__file__).parent
 # Lowest first. A module may import from rows below its own, and from its own package.
 LAYERS = [
     {"errors", "names", "tables", "compiling", "files"},
-    {"sources", "formula", "families", "covariance"},
+    {"sources", "formula", "families", "covariance", "seeds"},
     {"datasets", "design"},
     {"priors"},
     {"spec", "kernels"},

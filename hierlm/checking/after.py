@@ -18,6 +18,7 @@ from hierlm.checking.residual_tests import Tested, given_effects
 from hierlm.convergence import Convergence, Verdict
 from hierlm.design import Design
 from hierlm.errors import DataError
+from hierlm.seeds import generator
 from hierlm.simulation.responses import Values
 from hierlm.spec import ModelSpec
 from hierlm.tables import Table
@@ -51,7 +52,7 @@ def check_fit(
     -------
     Report
     """
-    findings = _findings(spec, design, idata, convergence, np.random.default_rng(seed))
+    findings = _findings(spec, design, idata, convergence, generator(seed))
     return report(f"Check of {spec.formula}", findings)
 
 

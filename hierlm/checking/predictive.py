@@ -20,6 +20,7 @@ from hierlm import names
 from hierlm.checking.draws import Groups, posterior_values, with_groups
 from hierlm.design import Design
 from hierlm.errors import DataError, did_you_mean
+from hierlm.seeds import generator
 from hierlm.simulation.responses import chunks, draw_responses
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval
@@ -60,7 +61,7 @@ def replicate(
         Posterior draws to use at most; all when not given.
     seed : int or numpy.random.Generator
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     values = with_groups(spec, posterior_values(spec, idata, samples), groups, rng)
     for draws in chunks(len(values[names.BETA]), design.n):
         some = {name: array[draws] for name, array in values.items()}

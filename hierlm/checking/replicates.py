@@ -32,6 +32,7 @@ from hierlm import names
 from hierlm.checking.draws import posterior_values
 from hierlm.checking.residual_tests import Tested, tested_rows
 from hierlm.design import Design
+from hierlm.seeds import generator
 from hierlm.simulation.responses import chunks, draw_responses, new_effects
 from hierlm.spec import ModelSpec
 
@@ -62,7 +63,7 @@ def with_new_effects(
     -------
     list of Tested
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     design = tested_rows(design)
     values = new_effects(spec, posterior_values(spec, idata, samples), rng)
     R = len(values[names.BETA])

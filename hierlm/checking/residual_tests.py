@@ -43,6 +43,7 @@ from hierlm import names
 from hierlm.checking.draws import posterior_values
 from hierlm.checking.residuals import Predicted, normal_scores
 from hierlm.design import Design
+from hierlm.seeds import generator
 from hierlm.simulation.responses import chunks
 from hierlm.spec import ModelSpec
 
@@ -118,7 +119,7 @@ def given_effects(
         Uniformity, and dispersion, zeros and outliers where the family has them: a yes or no has
         no dispersion of its own.
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     design = tested_rows(design)
     values = posterior_values(spec, idata, samples)
     sums = _Sums.zero(len(values[names.BETA]), design.n)

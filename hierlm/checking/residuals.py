@@ -39,6 +39,7 @@ from hierlm import names
 from hierlm.checking.draws import Groups, posterior_values, with_groups
 from hierlm.design import Design
 from hierlm.errors import DataError, FamilyError
+from hierlm.seeds import generator
 from hierlm.simulation.responses import (
     Values,
     chunks,
@@ -135,7 +136,7 @@ def residuals(
     """
     if kind not in get_args(Kind):
         raise DataError(f"kind is {kind!r}; allowed: {', '.join(map(repr, get_args(Kind)))}.")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     values = posterior_values(spec, idata, samples)
     if groups == "all" and kind in ("quantile", "normal"):
         one = rng.integers(len(values[names.BETA]))
@@ -177,7 +178,7 @@ def residual_draws(
     """
     if kind not in get_args(Kind):
         raise DataError(f"kind is {kind!r}; allowed: {', '.join(map(repr, get_args(Kind)))}.")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     values = with_groups(spec, posterior_values(spec, idata), groups, rng)
     found = np.empty((len(values[names.BETA]), design.n))
     for rows in chunks(design.n, len(found)):

@@ -28,6 +28,7 @@ from hierlm.comparison.plan import row_counts
 from hierlm.comparison.refitting import refitter
 from hierlm.design import GroupBlock
 from hierlm.errors import DataError
+from hierlm.seeds import generator
 from hierlm.tables import fill, numeric_table
 
 Array = NDArray[np.float64]
@@ -182,7 +183,7 @@ def compare(
     """
     check_comparable(fits, jacobian=jacobian)
     block = None if unit is None else shared_unit(fits, unit)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     if results is None:
         found: dict[str, Result] = {
             name: loo(

@@ -23,6 +23,7 @@ from hierlm.comparison.refitting import Refit, check
 from hierlm.comparison.units import Unit, sorted_rows, unit_without_training
 from hierlm.design import Design, GroupBlock
 from hierlm.errors import DataError
+from hierlm.seeds import generator
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -68,7 +69,7 @@ def kfold(
     DataError
         If there is no such factor, or k is not between two and the number of units.
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     block = None if unit is None else block_of(spec, design, unit)
     if block is not None and stratify is not None:
         raise DataError("unit and stratify were both given.\n  stratify spreads rows over folds.")

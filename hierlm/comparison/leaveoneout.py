@@ -43,6 +43,7 @@ from hierlm.comparison.rows import Draws
 from hierlm.comparison.units import sorted_rows, unit_without_training
 from hierlm.design import Design, GroupBlock
 from hierlm.errors import DataError
+from hierlm.seeds import generator
 from hierlm.spec import ModelSpec
 
 Array = NDArray[np.float64]
@@ -138,7 +139,7 @@ def loo(
     notes = tuple(plan.notes())
     if refit is not None:
         again = int(np.sum(pointwise.k > limit))
-        pointwise = _refitted(spec, plan, pointwise, limit, refit, np.random.default_rng(seed))
+        pointwise = _refitted(spec, plan, pointwise, limit, refit, generator(seed))
         notes += (f"{again} of {len(pointwise.k)} by exact refits; their Pareto k counts as 0.",)
     high = np.flatnonzero(pointwise.k > limit)
     counts = plan.counts()

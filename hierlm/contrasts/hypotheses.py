@@ -34,6 +34,7 @@ from hierlm.contrasts.prior_density import density_at_zero
 from hierlm.contrasts.quantities import Quantities
 from hierlm.contrasts.reading import Hypothesis, parse
 from hierlm.errors import ConvergenceWarning, DataError, PriorError, warn
+from hierlm.seeds import generator
 from hierlm.spec import ModelSpec
 from hierlm.summaries import Interval, tabulate
 
@@ -89,7 +90,7 @@ def hypothesis(
     {'Days > 5': 1.0, 'cor_Subject = 0': 0...}
     """
     known, listed = Quantities(spec), _listed(hypotheses)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     rows, draws = [], []
     with np.errstate(all="ignore"):  # an expression may be as large as its author likes
         for text in listed.values():

@@ -26,6 +26,7 @@ from hierlm.plots.canvas import (
     shorten,
 )
 from hierlm.plots.labels import page_of
+from hierlm.seeds import generator
 from hierlm.simulation import draw_prior
 from hierlm.spec import ModelSpec
 from hierlm.summaries import interesting
@@ -131,7 +132,7 @@ def plot_prior_posterior(
         If a prior is improper, and so cannot be drawn.
     """
     backend = check_backend(backend)
-    prior = _prior(spec, draws, np.random.default_rng(seed))
+    prior = _prior(spec, draws, generator(seed))
     after = scalars(idata["posterior"].to_dataset(), spec, var_names)
     shown, _ = page_of(list(map(str, after)), page, _ROWS)
     before = scalars(prior, spec, var_names)

@@ -20,6 +20,7 @@ from hierlm.covariance import Covariance
 from hierlm.design import Design, GroupBlock, Levels
 from hierlm.design.levels import label
 from hierlm.errors import DataError, did_you_mean
+from hierlm.seeds import check_seed, generator
 from hierlm.sources import read_columns
 from hierlm.spec import ModelSpec
 
@@ -176,12 +177,7 @@ def root_seed(seed: int | np.random.Generator | None) -> int:
     DataError
         If `seed` is neither a whole number from 0 nor a generator.
     """
-    if isinstance(seed, np.random.Generator):
-        return int(seed.integers(2**63))
-    if seed is None:
-        return int(np.random.default_rng().integers(2**63))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise DataError(
-            f"seed is a whole number from 0 or a numpy.random.Generator; came {seed!r}."
-        )
+    check_seed(seed)
+    if seed is None or isinstance(seed, np.random.Generator):
+        return int(generator(seed).integers(2**63))
     return int(seed)

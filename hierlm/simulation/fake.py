@@ -20,6 +20,7 @@ from hierlm.families import Family, get_family
 from hierlm.formula import Formula, Name, parse, unparse
 from hierlm.priors import Parameter, PriorLike, Scale, resolve
 from hierlm.priors.parameters import coefficients, group_parameters, shapes
+from hierlm.seeds import generator
 from hierlm.simulation.priors import draw_parameters
 from hierlm.simulation.responses import check_weights, draw_responses, new_effects
 from hierlm.sources import read_columns
@@ -100,7 +101,7 @@ def simulate(
         )
     exact, given = _split(encoding, params)
     spec = _specify(encoding, resolved, given, design.n, dropped)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     values = draw_parameters(spec, 1, rng)
     _set_parameters(spec, values, exact)
     values = new_effects(spec, values, rng)

@@ -11,6 +11,7 @@ from hierlm import names
 from hierlm.design import Design
 from hierlm.engines.tree import coords, dims
 from hierlm.errors import DataError
+from hierlm.seeds import generator
 from hierlm.simulation.priors import draw_prior
 from hierlm.simulation.responses import chunks, draw_responses
 from hierlm.spec import ModelSpec
@@ -67,7 +68,7 @@ def prior_predictive(
     """
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
         raise DataError(f"draws is a positive whole number; came {draws!r}.")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     values = draw_prior(spec, int(draws), rng)
     dtype = np.int64 if spec.family.discrete else np.float64
     y = np.empty((1, draws, design.n), dtype)

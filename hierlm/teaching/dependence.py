@@ -10,6 +10,7 @@ import pandas as pd
 from hierlm.design import Design, Encoding
 from hierlm.errors import DataError
 from hierlm.formula import names, parse, unparse
+from hierlm.seeds import generator
 from hierlm.spec import ModelSpec
 
 
@@ -85,7 +86,7 @@ def icc_two_ways(
     {'share': 0.2, 'correlation': 0.2, 'simulated': 0.19}
     """
     V = np.array([[tau**2 + sigma**2, tau**2], [tau**2, tau**2 + sigma**2]])
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     y = tau * rng.normal(size=(pairs, 1)) + sigma * rng.normal(size=(pairs, 2))
     correlation = [V[0, 1] / V[0, 0], np.corrcoef(y[:, 0], y[:, 1])[0, 1]]
     found = [tau**2 / (tau**2 + sigma**2), *correlation]

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hierlm.errors import DataError
+from hierlm.seeds import generator
 
 Array = NDArray[np.float64]
 Seed = int | np.random.Generator | None
@@ -57,7 +58,7 @@ def mvrnorm(
             "cov is not positive definite: a covariance is larger than the product of its sds.\n"
             f"  Its smallest eigenvalue is {values[0]:.3g}; give weaker covariances."
         )
-    u = np.random.default_rng(seed).normal(size=(n, q))
+    u = generator(seed).normal(size=(n, q))
     if empirical:
         if n <= q:
             raise DataError(f"an exact covariance of {q} variables needs {q + 1} draws; came {n}.")
@@ -92,7 +93,7 @@ def four_groups(
     >>> four_groups(seed=1).groupby("groups").size().tolist()
     [2, 2, 2, 2]
     """
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     codes = np.repeat(np.arange(groups), repeats)
     z = rng.normal(0, tau, groups)[codes]
     y = mean + z + rng.normal(0, sigma, len(codes))
@@ -179,7 +180,7 @@ def _clustered(
     empirical: bool,
     seed: Seed,
 ) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     psi = np.asarray(psi, dtype=float)
     gamma = mvrnorm(clusters, np.zeros(len(psi)), psi, empirical=empirical, seed=rng)
     codes = np.repeat(np.arange(clusters), rows)

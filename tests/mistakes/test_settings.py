@@ -60,3 +60,11 @@ def test_whole_numbers_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_misspelt_setting() -> None:
     with pytest.raises(TypeError, match="draw"):
         hl.Model("y ~ x", table()).fit(draw=10)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "1", True])
+def test_seeds(seed: Any) -> None:
+    with pytest.raises(hl.DataError, match="seed is a whole number from 0 or a numpy"):
+        hl.simulate("y ~ 1", {"x": [1, 2]}, {"Intercept": 0, "sigma": 1}, seed=seed)
+    with pytest.raises(hl.DataError, match="seed is a whole number from 0 or a numpy"):
+        hl.Model("y ~ x + (1 | g)", table()).prior_predictive(draws=5, seed=seed)
