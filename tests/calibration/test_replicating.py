@@ -167,6 +167,7 @@ def test_a_replication_that_fails_is_named_and_tried_again_by_the_next_run(tmp_p
     assert not found.ok
     assert found.replications == 5
     assert "1 of 6 replications (1) failed and have no ranks" in str(found)
+    assert "NO VERDICT: 1 of 6 replications failed." in str(found)
     same(run(path=path), run())
 
 
