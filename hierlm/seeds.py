@@ -6,8 +6,6 @@ import numpy as np
 
 from hierlm.errors import DataError
 
-Seed = int | np.random.Generator | None
-
 
 def check_seed(seed: object) -> None:
     """Raise `DataError` unless a seed is a whole number from 0, a generator, or None."""
@@ -19,7 +17,7 @@ def check_seed(seed: object) -> None:
         )
 
 
-def generator(seed: Seed) -> np.random.Generator:
+def generator(seed: int | np.random.Generator | None) -> np.random.Generator:
     """Return the generator that a seed starts; a new one each time for None.
 
     Raises

@@ -6,7 +6,6 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
 from numbers import Real
 from typing import Any, Protocol
 
@@ -148,7 +147,7 @@ def calibrate(
     seed = seed_of(path) if seed is None else seed
     sampling = {"draws": draws, "tune": tune, "chains": chains, "target_accept": target_accept}
     chosen = _settings(spec, engine if sample is None else "auto", seed, sampling)
-    task = Replicating(spec, design, engine, chosen, ranked, sample, own)
+    task = Replicating(spec, design, engine, chosen, ranked, sample, dict(own))
     ledger = Ledger(path, _header(task, name))
     todo = [k for k in range(replications) if k not in ledger.records]
     shown = Progress(replications, replications - len(todo), enabled=progress)
@@ -216,7 +215,6 @@ def _header(task: Replicating, name: str) -> dict[str, Any]:
         "priors": {item.name: str(item.prior) for item in spec.priors},
         "parameterization": dict(spec.parameterization),
         "rows": digest(task.design),
-        "hierlm": version("hierlm"),
         "engine": name,
         "sampler": None if sample is None else code(sample),
         "settings": {k: v for k, v in kept.items() if k not in _NOT_RECORDED},

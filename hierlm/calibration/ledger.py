@@ -12,6 +12,7 @@ import json
 import os
 import types
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class Ledger:
         self._path = None if path is None else Path(path)
         if self._path is None:
             return
-        first = {"format": _FORMAT, **json.loads(json.dumps(header))}
+        first = {"format": _FORMAT, "hierlm": version("hierlm"), **json.loads(json.dumps(header))}
         if self._path.exists():
             found, self.records = _read(self._path)
             _check(self._path, found, first)

@@ -8,7 +8,6 @@ import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -234,7 +233,6 @@ def _header(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     return {
         "formula": study.formula,
         "designs": {label: _fingerprint(table) for label, table in tables.items()},
-        "hierlm": version("hierlm"),
         "params": {name: str(value) for name, value in study.params.items()},
         "family": str(study.family),
         "link": study.link,

@@ -159,7 +159,7 @@ def _split(
         )
     exact: dict[str, Any] = {}
     given: dict[str, Any] = dict(params)
-    stand_ins: dict[str, float] = {}
+    sds: set[str] = set()
     for group in encoding.groups:
         sd, cor, effects = (f(group.factor) for f in (names.sd, names.cor, names.effects))
         if effects in given:
@@ -170,7 +170,7 @@ def _split(
             given |= {names.element(sd, c): v for c, v in zip(group.coefs, values, strict=True)}
         for k, coef in enumerate(group.coefs):
             spellings = [names.element(sd, coef), sd, names.SD]  # the most specific one counts
-            stand_ins |= dict.fromkeys(spellings, 1.0)  # sds are positive in a model
+            sds.update(spellings)
             counts = next((name for name in spellings if name in given), None)
             if counts is not None and _is_zero(given[counts]):
                 exact.setdefault(sd, {})[k] = 0.0
@@ -181,7 +181,7 @@ def _split(
             exact[cor] = found
             if names.COR not in given:
                 given.setdefault(cor, 0.0)
-    given |= {name: one for name, one in stand_ins.items() if _is_zero(given.get(name))}
+    given |= {name: 1.0 for name in sds if _is_zero(given.get(name))}  # stands in: sds are positive
     return exact, {name: _plain(value) for name, value in given.items()}
 
 

@@ -49,7 +49,7 @@ def test_calibrate(given: dict[str, Any], message: str) -> None:
 
 def test_calibrate_takes_a_model() -> None:
     with pytest.raises(hl.DataError, match=r"calibrate takes a hierlm\.Model; came str"):
-        calibrate(FORMULA)  # type: ignore[arg-type]
+        calibrate(FORMULA)  # type: ignore[arg-type]  # the mistake that is tested
 
 
 @pytest.mark.parametrize(
